@@ -1,0 +1,21 @@
+# What every target of this project gets when it is built by itself, and nothing of it when it is a guest.
+function(agentflow_own_target target)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  if(PROJECT_IS_TOP_LEVEL)
+    agentflow_warnings(${target})
+    agentflow_sanitizers(${target})
+  endif()
+endfunction()
+
+# Fails when `folder` (relative to the calling CMakeLists.txt) holds a file of the pattern that is not among the listed ones.
+function(agentflow_check_listed folder pattern)
+  if(NOT PROJECT_IS_TOP_LEVEL)
+    return()
+  endif()
+  file(GLOB_RECURSE missing RELATIVE "${CMAKE_CURRENT_SOURCE_DIR}" "${folder}/${pattern}")
+  list(REMOVE_ITEM missing ${ARGN})
+  if(missing)
+    list(JOIN missing "\n  " missing)
+    message(FATAL_ERROR "Not listed in ${CMAKE_CURRENT_LIST_FILE}; add them to the lists there:\n  ${missing}")
+  endif()
+endfunction()

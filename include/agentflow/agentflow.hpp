@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// The umbrella: everything of the core component. Opt-in besides it: format.hpp, core/json.hpp, state/json_state.hpp,
+// testing/.
+#pragma once
+
+#include <agentflow/core/clock.hpp>
+#include <agentflow/core/config.hpp>
+#include <agentflow/core/error.hpp>
+#include <agentflow/core/function.hpp>
+#include <agentflow/core/ids.hpp>
+#include <agentflow/core/json_codec.hpp>
+#include <agentflow/core/json_fwd.hpp>
+#include <agentflow/core/json_reader.hpp>
+#include <agentflow/core/json_value.hpp>
+#include <agentflow/core/json_writer.hpp>
+#include <agentflow/graph/chunk.hpp>
+#include <agentflow/graph/context.hpp>
+#include <agentflow/graph/graph_builder.hpp>
+#include <agentflow/graph/graph_spec.hpp>
+#include <agentflow/graph/node.hpp>
+#include <agentflow/graph/options.hpp>
+#include <agentflow/graph/state_ops.hpp>
+#include <agentflow/run/erased_graph.hpp>
+#include <agentflow/run/options.hpp>
+#include <agentflow/state/add_messages.hpp>
+#include <agentflow/state/agent_state.hpp>
+#include <agentflow/state/command.hpp>
+#include <agentflow/state/content_block.hpp>
+#include <agentflow/state/describe.hpp>
+#include <agentflow/state/list.hpp>
+#include <agentflow/state/merge_guard.hpp>
+#include <agentflow/state/message.hpp>
+#include <agentflow/state/reducer.hpp>
+#include <agentflow/state/reducers.hpp>
+#include <agentflow/state/update.hpp>
+#include <agentflow/typed/compiled_graph.hpp>
+#include <agentflow/typed/input.hpp>
+#include <agentflow/typed/run.hpp>
+#include <agentflow/typed/state_graph.hpp>
+#include <agentflow/version.hpp>

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// Forward declarations only.
+#pragma once
+
+namespace agentflow {
+
+class Chunk;
+class Clock;
+class CompileOptions;
+class ErrorContext;
+class JsonFields;
+class JsonState;
+class JsonValue;
+class Message;
+class NodeContext;
+class NodeOptions;
+class RetryPolicy;
+class Route;
+class RunConfig;
+class RunId;
+class Send;
+class error;
+struct AgentState;
+
+template <class S>
+class Command;
+template <class S>
+class CompiledGraph;
+template <class S>
+class Input;
+template <class T>
+class List;
+template <class S>
+class Run;
+template <class S>
+class RunResult;
+template <class S>
+class StateGraph;
+template <class S>
+class Stream;
+template <class S>
+class Update;
+
+}  // namespace agentflow

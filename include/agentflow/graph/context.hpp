@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// NodeContext: what a running node may know and do besides its state.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+#include <utility>
+
+#include <asio/awaitable.hpp>
+
+#include <agentflow/core/clock.hpp>
+#include <agentflow/core/config.hpp>
+#include <agentflow/core/ids.hpp>
+#include <agentflow/core/json_value.hpp>
+#include <agentflow/graph/chunk.hpp>
+
+namespace agentflow {
+
+/// How much a log line matters; the levels of the injected logger.
+enum class log_level { trace, debug, info, warn, error };
+
+/// Where a run's events go. Implemented by the run; nodes see it through their context.
+class AGENTFLOW_VISIBLE EventSink {
+ public:
+  virtual ~EventSink();
+  virtual bool listens(stream_mode mode) const noexcept = 0;
+  /// Queues a chunk, past the bound if need be; false when the queue is now full.
+  virtual bool push(Chunk chunk) = 0;
+  virtual bool full() const noexcept = 0;
+  /// Waits until the queue has room or the stream has ended.
+  virtual asio::awaitable<void> room() = 0;
+};
+
+/// Where a run's log lines go.
+class AGENTFLOW_VISIBLE LogSink {
+ public:
+  virtual ~LogSink();
+  virtual bool enabled(log_level level) const noexcept = 0;
+  virtual void log(log_level level, std::string_view message) = 0;
+};
+
+/// What all tasks of one run share.
+class RunInfo {
+ public:
+  RunId run_id;
+  std::string thread_id;
+  std::shared_ptr<Clock> clock;
+  std::shared_ptr<void> user;
+  const std::type_info* user_type = nullptr;
+  EventSink* events = nullptr;
+  LogSink* logger = nullptr;
+  std::atomic<bool> stop_requested{false};
+};
+
+/// One task, as the engine keeps it; the part a context shows.
+class TaskInfo {
+ public:
+  RunInfo* run = nullptr;
+  const std::string* node = nullptr;
+  const std::string* path = nullptr;
+  std::uint64_t step = 0;
+  std::uint32_t index = 0;
+  int attempt = 1;
+  std::atomic<bool> cancel_requested{false};
+  std::atomic<Clock::duration::rep> last_sign{0};
+  std::shared_ptr<const Chunk::Origin> origin;  // made when the first chunk is
+};
+
+/// What a running node may know and do besides its state. A node takes it as its second parameter, by reference.
+///
+/// **Thread safety** Used by one node at a time; `write`, `log`, `stop_requested` and the accessors may be called from
+/// the thread the node runs on, also on a blocking pool.
+/// **Lifetime** Valid until the node returns; it must not be kept.
+class AGENTFLOW_API NodeContext {
+ public:
+  explicit NodeContext(TaskInfo& task) noexcept : task_(&task) {}
+  NodeContext(const NodeContext&) = delete;
+  NodeContext& operator=(const NodeContext&) = delete;
+
+  const RunId& run_id() const noexcept { return task_->run->run_id; }
+  /// The thread the run belongs to; empty where none was given.
+  const std::string& thread_id() const noexcept { return task_->run->thread_id; }
+  const std::string& node() const noexcept { return *task_->node; }
+  /// The subgraphs this node is in, from the outside in, as "outer/inner".
+  const std::string& path() const noexcept { return *task_->path; }
+  /// The super-step, from 1.
+  std::uint64_t step() const noexcept { return task_->step; }
+  /// The task within its step, from 0; tells apart the Sends to one node.
+  std::uint32_t task() const noexcept { return task_->index; }
+  /// The attempt, from 1.
+  int attempt() const noexcept { return task_->attempt; }
+
+  /// Whether the run was asked to stop: long work should end soon and return what it has.
+  bool stop_requested() const noexcept { return task_->run->stop_requested.load(std::memory_order_relaxed); }
+  /// Whether this task is being cancelled. A coroutine need not ask: what it awaits is cancelled for it. A function on
+  /// a blocking pool should, at times.
+  bool cancelled() const noexcept { return task_->cancel_requested.load(std::memory_order_relaxed); }
+  /// Throws `cancelled_error` if this task is being cancelled.
+  void throw_if_cancelled() const;
+
+  Clock& clock() const noexcept { return *task_->run->clock; }
+  /// Waits on the graph's clock. **Cancellation** throws `cancelled_error` at once.
+  asio::awaitable<void> sleep(std::chrono::nanoseconds duration);
+
+  /// The application's own object, given with `RunConfig::context`. **Errors** `config_error` (`errc::bad_context`) if
+  /// there is none or it has another type.
+  template <class T>
+  T& user() const {
+    return *static_cast<T*>(user_object(typeid(T)));
+  }
+
+  /// Whether anybody listens to this mode: work for nobody need not be done.
+  bool listens(stream_mode mode) const noexcept { return task_->run->events != nullptr && task_->run->events->listens(mode); }
+  /// Writes data to the stream (mode custom); waits while the consumer is behind.
+  asio::awaitable<void> emit(JsonValue data);
+  /// Writes a piece of a message's text (mode messages); waits while the consumer is behind. Give each message one id,
+  /// and return the message with that id: it is not delivered twice.
+  asio::awaitable<void> emit_token(std::string text, std::string message_id = {});
+  /// The same for plain functions: never waits. The run waits for the consumer before its next step instead.
+  void write(JsonValue data);
+  void write_token(std::string text, std::string message_id = {});
+  /// Shows that the node is alive, for its idle timeout; events do so too.
+  void heartbeat() noexcept;
+
+  /// Writes to the graph's logger with the fields of this task; nothing where the graph has none.
+  void log(log_level level, std::string_view message) const;
+
+  /// For the library.
+  TaskInfo& info() noexcept { return *task_; }
+
+ private:
+  void* user_object(const std::type_info& wanted) const;
+  Chunk make(chunk_kind kind);
+
+  TaskInfo* task_;
+};
+
+}  // namespace agentflow

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// A compiled graph and its runs without the state's type: what the typed shells are made of.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+
+#include <agentflow/core/config.hpp>
+#include <agentflow/graph/chunk.hpp>
+#include <agentflow/graph/graph_spec.hpp>
+#include <agentflow/run/options.hpp>
+
+namespace agentflow {
+
+namespace detail {
+class GraphCore;
+class RunCore;
+}  // namespace detail
+
+/// One run, as its owner holds it. Destroying the handle of a run that is under way cancels it.
+///
+/// **Thread safety** Distinct objects: safe. Shared objects: `stop` and `cancel` from any thread; the rest from one.
+class AGENTFLOW_API ErasedRun {
+ public:
+  ErasedRun() noexcept = default;
+  ErasedRun(ErasedRun&&) noexcept = default;
+  ErasedRun& operator=(ErasedRun&& other) noexcept;
+  ~ErasedRun();
+
+  /// Runs to the end on the calling thread, on a private event loop if one is needed.
+  void run_blocking();
+  /// Starts on an executor; on a strand of its own unless the executor is a strand.
+  void start(const asio::any_io_executor& ex);
+  bool started() const noexcept;
+  /// Runs to the end, starting on the calling coroutine's executor if need be.
+  asio::awaitable<void> wait();
+  /// The next chunk; nothing at the end. Throws what made the run fail.
+  asio::awaitable<std::optional<Chunk>> next();
+  /// Lets go of the stream: chunks are dropped and no node waits for a consumer.
+  void discard_events() noexcept;
+
+  void stop() noexcept;
+  void cancel();
+  bool done() const noexcept;
+  void rethrow() const;
+  StateBox take_state();
+  run_status status() const noexcept;
+  std::uint64_t steps() const noexcept;
+  const RunId& run_id() const noexcept;
+  const std::string& thread_id() const noexcept;
+
+ private:
+  friend class ErasedGraph;
+  friend class ErasedStream;
+  explicit ErasedRun(std::shared_ptr<detail::RunCore> core) noexcept : core_(std::move(core)) {}
+  std::shared_ptr<detail::RunCore> core_;
+};
+
+/// A run whose chunks are pulled by a plain thread, on a private event loop.
+class AGENTFLOW_API ErasedStream {
+ public:
+  explicit ErasedStream(ErasedRun run);
+  ErasedStream(ErasedStream&&) noexcept;
+  ErasedStream& operator=(ErasedStream&&) noexcept;
+  ~ErasedStream();
+  std::optional<Chunk> next();
+  void finish();
+  ErasedRun& run() noexcept { return run_; }
+
+ private:
+  struct Loop;
+  void start();
+  std::unique_ptr<Loop> loop_;
+  ErasedRun run_;
+};
+
+/// A compiled graph. Copies share it.
+class AGENTFLOW_API ErasedGraph {
+ public:
+  ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options);
+
+  ErasedRun prepare(StateBox input, const RunConfig& config, stream_mode default_modes) const;
+  std::size_t stop(std::string_view thread_id) const;
+  asio::awaitable<std::size_t> astop(std::string thread_id) const;
+  const std::shared_ptr<const GraphSpec>& spec() const noexcept;
+
+  /// Throws `nested_loop_error` on a thread that runs an event loop or a node.
+  static void refuse_on_loop_thread(std::string_view call, std::string_view instead);
+
+ private:
+  std::shared_ptr<detail::GraphCore> core_;
+};
+
+}  // namespace agentflow

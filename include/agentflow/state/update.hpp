@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+// Update<State>: the changes a node makes, field by field, and how they are taken from and put into a state.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <agentflow/state/describe.hpp>
+#include <agentflow/state/merge_guard.hpp>
+
+namespace agentflow {
+
+/// A value that replaces a field past its reducer: `update.write<&S::findings>(Overwrite{list})`.
+template <class T>
+class Overwrite {
+ public:
+  explicit Overwrite(T v) : value(std::move(v)) {}
+  T value;
+};
+
+namespace detail {
+
+/// What an update does to one field: nothing, a delta for its reducer, or a new value.
+template <class F>
+struct FieldChange {
+  using value_type = typename F::value_type;
+  using delta_type = reducer_delta_t<typename F::reducer, value_type>;
+  std::optional<delta_type> delta;
+  std::optional<value_type> replaced;
+  bool empty() const noexcept { return !delta && !replaced; }
+};
+
+template <class Tuple>
+struct ChangesOf;
+template <class... F>
+struct ChangesOf<std::tuple<F...>> {
+  using type = std::tuple<FieldChange<F>...>;
+};
+
+template <class S>
+using field_tuple = std::remove_const_t<decltype(fields_of<S>)>;
+
+template <class S, auto Member>
+consteval std::size_t field_index() {
+  std::size_t found = field_count<S>;
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    auto check = [&]<std::size_t J>() {
+      using F = std::tuple_element_t<J, field_tuple<S>>;
+      if constexpr (std::is_same_v<std::remove_const_t<decltype(F::member)>, std::remove_const_t<decltype(Member)>>)
+        if (F::member == Member) found = J;
+    };
+    (check.template operator()<I>(), ...);
+  }(std::make_index_sequence<field_count<S>>{});
+  return found;
+}
+
+}  // namespace detail
+
+/// The changes a node makes to a state, field by field: cheaper than returning the whole state, and explicit.
+///
+/// `write` goes through the field's reducer (an appended element, an amount to add); `overwrite` replaces the value
+/// past the reducer. An update is a plain value: it can be built anywhere and returned, or put into a `Command`.
+///
+/// ```cpp
+/// af::Update<Research> count(const Research& s) {
+///   return af::Update<Research>().write<&Research::calls>(1).write<&Research::findings>("found " + s.topic);
+/// }
+/// ```
+/// **Thread safety** Distinct objects: safe. Shared objects: unsafe.
+template <class S>
+class Update {
+  static_assert(Described<S>,
+                "agentflow: this state is not described: write AGENTFLOW_STATE(YourState, field, (field, reducer)) "
+                "after the struct, at namespace scope");
+
+ public:
+  Update() = default;
+
+  /// Writes through the reducer of the field. Takes the reducer's delta, anything the reducer makes one from (one
+  /// element for `append`), or an `Overwrite`. A second write to the same field replaces the first.
+  template <auto Member, class V>
+  Update& write(V&& value) & {
+    auto& change = change_of<Member>();
+    using Change = std::remove_reference_t<decltype(change)>;
+    using Reducer = typename std::tuple_element_t<detail::field_index<S, Member>(), detail::field_tuple<S>>::reducer;
+    using V0 = std::remove_cvref_t<V>;
+    if constexpr (std::same_as<V0, Overwrite<typename Change::value_type>>) {
+      return overwrite<Member>(std::forward<V>(value).value);
+    } else {
+      change.replaced.reset();
+      if constexpr (std::convertible_to<V&&, typename Change::delta_type>) {
+        change.delta = std::forward<V>(value);
+      } else {
+        static_assert(requires { Reducer::template delta_from<typename Change::value_type>(std::forward<V>(value)); },
+                      "agentflow: the reducer of this field cannot take a value of this type");
+        change.delta = Reducer::template delta_from<typename Change::value_type>(std::forward<V>(value));
+      }
+      return *this;
+    }
+  }
+  template <auto Member, class V>
+  Update&& write(V&& value) && {
+    write<Member>(std::forward<V>(value));
+    return std::move(*this);
+  }
+
+  /// Replaces the value of the field, past its reducer. Another writer of the field in the same step is a conflict.
+  template <auto Member>
+  Update& overwrite(typename detail::MemberPointer<decltype(Member)>::value_type value) & {
+    auto& change = change_of<Member>();
+    change.delta.reset();
+    change.replaced = std::move(value);
+    return *this;
+  }
+  template <auto Member>
+  Update&& overwrite(typename detail::MemberPointer<decltype(Member)>::value_type value) && {
+    overwrite<Member>(std::move(value));
+    return std::move(*this);
+  }
+
+  /// Whether nothing is changed.
+  bool empty() const noexcept {
+    return std::apply([](const auto&... c) { return (c.empty() && ...); }, changes_);
+  }
+  /// Whether this field is changed.
+  template <auto Member>
+  bool changes() const noexcept {
+    return !std::get<index_of<Member>()>(changes_).empty();
+  }
+  /// The delta written to a field, or null.
+  template <auto Member>
+  const auto* delta() const noexcept {
+    const auto& c = std::get<index_of<Member>()>(changes_);
+    return c.delta ? &*c.delta : nullptr;
+  }
+  /// The value that replaces a field, or null.
+  template <auto Member>
+  const auto* replacement() const noexcept {
+    const auto& c = std::get<index_of<Member>()>(changes_);
+    return c.replaced ? &*c.replaced : nullptr;
+  }
+
+  /// The changes by field position; for the library.
+  auto& raw() noexcept { return changes_; }
+  const auto& raw() const noexcept { return changes_; }
+
+ private:
+  template <auto Member>
+  static consteval std::size_t index_of() {
+    constexpr std::size_t i = detail::field_index<S, Member>();
+    static_assert(i < detail::field_count<S>, "agentflow: this member is not listed in the AGENTFLOW_STATE of its state");
+    return i;
+  }
+  template <auto Member>
+  auto& change_of() {
+    return std::get<index_of<Member>()>(changes_);
+  }
+
+  typename detail::ChangesOf<detail::field_tuple<S>>::type changes_;
+};
+
+/// What a state says of a field: not there, several writers per step, or one.
+enum class field_rule { unknown, shared, exclusive };
+
+/// How the engine handles a state type: what a node changed, how changes are merged, JSON. The primary template
+/// serves every struct with AGENTFLOW_STATE; `JsonState` specialises it.
+template <class S>
+struct StateModel {
+  static_assert(Described<S>,
+                "agentflow: this state is not described: write AGENTFLOW_STATE(YourState, field, (field, reducer)) "
+                "after the struct, at namespace scope");
+  static_assert(std::is_default_constructible_v<S>, "agentflow: a state must be default-constructible");
+  static_assert(std::is_copy_constructible_v<S> && std::is_move_assignable_v<S>,
+                "agentflow: a state must be copyable: every node of a step starts from its own copy");
+
+  using update_type = Update<S>;
+
+  /// Readies a copy for a node that runs beside others: its appends must not take the main line's place.
+  static void prepare_branch(S& state) noexcept {
+    detail::for_each_field<S>([&]<class F>(const F& f) {
+      if constexpr (requires { F::reducer::prepare_branch(state.*(f.member)); }) F::reducer::prepare_branch(state.*(f.member));
+    });
+  }
+
+  /// Finds what `mine` changed against `base`. `mine` is left valid but unspecified.
+  static void diff(const S& base, S& mine, update_type& out) {
+    diff_fields(base, mine, out, std::make_index_sequence<detail::field_count<S>>{});
+  }
+
+  /// Merges an update into a state; `guard` may be null. The update is consumed.
+  static void apply(S& state, update_type& update, MergeGuard* guard) {
+    apply_fields(state, update, guard, std::make_index_sequence<detail::field_count<S>>{});
+  }
+
+  static field_rule rule_of(std::string_view name) noexcept {
+    field_rule rule = field_rule::unknown;
+    detail::for_each_field<S>([&]<class F>(const F& f) {
+      if (f.name == name) rule = reducer_exclusive_v<typename F::reducer> ? field_rule::exclusive : field_rule::shared;
+    });
+    return rule;
+  }
+
+  static constexpr bool json_writable = detail::described_writable<S>();
+  static constexpr bool json_readable = detail::described_readable<S>();
+
+  /// Writes what the update changes: `{"field": delta}`, and `{"field": {"overwrite": value}}` past the reducer.
+  static void write_update(JsonWriter& out, const update_type& update)
+    requires(json_writable)
+  {
+    out.begin_object();
+    write_fields(out, update, std::make_index_sequence<detail::field_count<S>>{});
+    out.end_object();
+  }
+
+ private:
+  template <std::size_t... I>
+  static void diff_fields(const S& base, S& mine, update_type& out, std::index_sequence<I...>) {
+    (diff_one<I>(base, mine, out), ...);
+  }
+  template <std::size_t I>
+  static void diff_one(const S& base, S& mine, update_type& out) {
+    using F = std::tuple_element_t<I, detail::field_tuple<S>>;
+    using T = typename F::value_type;
+    static_assert(check_reducer<typename F::reducer, T>());
+    auto& change = std::get<I>(out.raw());
+    Diff<typename detail::FieldChange<F>::delta_type> d(
+        F::reducer::diff(base.*(F::member), std::move(mine.*(F::member))));
+    if (d.is_replaced())
+      change.replaced = std::move(mine.*(F::member));
+    else if (d.is_delta())
+      change.delta = std::move(d).delta();
+  }
+  template <std::size_t... I>
+  static void apply_fields(S& state, update_type& update, MergeGuard* guard, std::index_sequence<I...>) {
+    (apply_one<I>(state, std::get<I>(update.raw()), guard), ...);
+  }
+  template <std::size_t I, class Change>
+  static void apply_one(S& state, Change& change, MergeGuard* guard) {
+    using F = std::tuple_element_t<I, detail::field_tuple<S>>;
+    if (change.empty()) return;
+    if (guard != nullptr)
+      guard->claim(std::get<I>(detail::fields_of<S>).name,
+                   change.replaced.has_value() || reducer_exclusive_v<typename F::reducer>);
+    if (change.replaced)
+      state.*(F::member) = std::move(*change.replaced);
+    else
+      F::reducer::apply(state.*(F::member), std::move(*change.delta));
+  }
+  template <std::size_t... I>
+  static void write_fields(JsonWriter& out, const update_type& update, std::index_sequence<I...>) {
+    auto one = [&](std::string_view name, const auto& change) {
+      if (change.empty()) return;
+      out.key(name);
+      if (change.delta) {
+        if constexpr (JsonWritable<std::remove_cvref_t<decltype(*change.delta)>>)
+          write_json(out, *change.delta);
+        else
+          out.null();
+        return;
+      }
+      out.begin_object();
+      out.key("overwrite");
+      write_json(out, *change.replaced);
+      out.end_object();
+    };
+    (one(std::get<I>(detail::fields_of<S>).name, std::get<I>(update.raw())), ...);
+  }
+};
+
+}  // namespace agentflow

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// CompiledGraph<State>: a validated graph, ready to run.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+
+#include <agentflow/run/erased_graph.hpp>
+#include <agentflow/typed/input.hpp>
+#include <agentflow/typed/run.hpp>
+
+namespace agentflow {
+
+/// A validated graph. It is immutable and cheap to copy (copies share it), and one object serves any number of runs on
+/// any number of threads and event loops at once.
+///
+/// `ainvoke`, `astream`, `start` are for coroutines, `invoke`, `stream`, `stop` for plain threads: same arguments, same
+/// results, same errors. The blocking ones fail with `nested_loop_error`, before anything is started, on a thread that
+/// runs an event loop or a node.
+///
+/// A run that fails throws: `node_error` (with the node's own exception nested), `timeout_error`, `routing_error`,
+/// `state_error`, `recursion_error`, `cancelled_error`. When a call returns or throws, nothing of its run is alive.
+///
+/// **Thread safety** Distinct objects: safe. Shared objects: safe.
+/// **Lifetime** Runs hold what they need of the graph; the object may go while they are under way.
+template <class S>
+class CompiledGraph {
+ public:
+  using state_type = S;
+
+  explicit CompiledGraph(ErasedGraph graph) : graph_(std::move(graph)) {}
+
+  /// Runs the graph on the calling thread and gives the result. May be called from any number of threads at once. A
+  /// graph of plain functions runs as a plain loop; otherwise on an event loop of its own, made for the call.
+  RunResult<S> invoke(Input<S> input, const RunConfig& config = {}) const {
+    ErasedGraph::refuse_on_loop_thread("invoke()", "co_await ainvoke()");
+    ErasedRun run = graph_.prepare(std::move(input).take(), config, stream_mode::none);
+    run.run_blocking();
+    run.rethrow();
+    return RunResult<S>(run);
+  }
+
+  /// Runs the graph and gives the result. The run has a strand of its own on the calling coroutine's executor.
+  ///
+  /// **Cancellation** cancels the run, joins it, and throws `cancelled_error`.
+  asio::awaitable<RunResult<S>> ainvoke(Input<S> input, RunConfig config = {}) const {
+    return await_result(graph_.prepare(std::move(input).take(), config, stream_mode::none));
+  }
+
+  /// Gives the run's events, to be read with a loop on the calling thread. Default modes: messages and updates.
+  Stream<S> stream(Input<S> input, const RunConfig& config = {}) const {
+    ErasedGraph::refuse_on_loop_thread("stream()", "astream()");
+    return Stream<S>(graph_.prepare(std::move(input).take(), config, stream_mode::messages | stream_mode::updates));
+  }
+
+  /// Gives the run's events, to be awaited. The run starts with the first `next()`, on the awaiting coroutine's
+  /// executor. Default modes: messages and updates.
+  Run<S> astream(Input<S> input, const RunConfig& config = {}) const {
+    return Run<S>(graph_.prepare(std::move(input).take(), config, stream_mode::messages | stream_mode::updates));
+  }
+
+  /// Starts a run on an executor and gives its handle. No events unless `RunConfig::stream` asks for them.
+  Run<S> start(const asio::any_io_executor& executor, Input<S> input, const RunConfig& config = {}) const {
+    ErasedRun run = graph_.prepare(std::move(input).take(), config, stream_mode::none);
+    run.start(executor);
+    return Run<S>(std::move(run));
+  }
+
+  /// Asks the runs of a thread to stop, waits until they have, and gives how many there were. `astop` awaits instead.
+  std::size_t stop(std::string_view thread_id) const { return graph_.stop(thread_id); }
+  asio::awaitable<std::size_t> astop(std::string thread_id) const { return graph_.astop(std::move(thread_id)); }
+
+  /// The graph as a Mermaid flowchart, as a Graphviz digraph, and as JSON.
+  std::string to_mermaid() const { return graph_.spec()->to_mermaid(); }
+  std::string to_dot() const { return graph_.spec()->to_dot(); }
+  std::string to_json() const { return graph_.spec()->to_json(); }
+
+  /// For the library: the graph as a part of another.
+  const std::shared_ptr<const GraphSpec>& spec() const noexcept { return graph_.spec(); }
+
+ private:
+  static asio::awaitable<RunResult<S>> await_result(ErasedRun run) {
+    co_await run.wait();
+    run.rethrow();
+    RunResult<S> result(run);
+    co_return result;
+  }
+
+  ErasedGraph graph_;
+};
+
+}  // namespace agentflow

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// The blocking pool.
+#include "run/blocking_pool.hpp"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include <agentflow/core/error.hpp>
+
+namespace agentflow::detail {
+
+BlockingPool::BlockingPool(std::size_t max_threads)
+    : max_threads_(max_threads != 0 ? max_threads : std::max<std::size_t>(4, std::thread::hardware_concurrency())) {}
+
+BlockingPool::~BlockingPool() {
+  {
+    std::lock_guard lock(shared_->mutex);
+    shared_->closing = true;
+  }
+  shared_->wake.notify_all();
+  for (auto& t : threads_) {
+    if (t.get_id() == std::this_thread::get_id())
+      t.detach();
+    else
+      t.join();
+  }
+}
+
+void BlockingPool::submit(UniqueFunction<void()> job) {
+  {
+    std::lock_guard lock(shared_->mutex);
+    shared_->jobs.push_back(std::move(job));
+    if (shared_->idle < shared_->jobs.size() && threads_.size() < max_threads_) {
+      try {
+        threads_.emplace_back([shared = shared_] { shared->work(); });
+      } catch (const std::system_error& e) {
+        if (threads_.empty()) {
+          shared_->jobs.pop_back();
+          throw error(errc::resource_exhausted, std::string("cannot start a thread for a blocking node: ") + e.what());
+        }
+      }
+    }
+  }
+  shared_->wake.notify_one();
+}
+
+void BlockingPool::Shared::work() {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    ++idle;
+    wake.wait(lock, [this] { return closing || !jobs.empty(); });
+    --idle;
+    if (jobs.empty()) return;
+    auto job = std::move(jobs.front());
+    jobs.pop_front();
+    lock.unlock();
+    job();
+    job = {};
+    lock.lock();
+  }
+}
+
+}  // namespace agentflow::detail

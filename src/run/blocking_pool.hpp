@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// Private: the threads that af::blocking nodes run on.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <agentflow/core/function.hpp>
+
+namespace agentflow::detail {
+
+/// A bounded set of plain threads, started when needed. Not Asio threads on purpose: a blocking call made on one of
+/// them holds up nobody's event loop, so `invoke()` is allowed there.
+class BlockingPool {
+ public:
+  explicit BlockingPool(std::size_t max_threads);
+  BlockingPool(const BlockingPool&) = delete;
+  BlockingPool& operator=(const BlockingPool&) = delete;
+  /// Finishes what was submitted, then joins.
+  ~BlockingPool();
+  /// Runs `job` on a thread of the pool. The job must not throw.
+  void submit(UniqueFunction<void()> job);
+
+ private:
+  // Owned by the threads too, so that the pool may even be destroyed on one of them.
+  struct Shared {
+    std::mutex mutex;
+    std::condition_variable wake;
+    std::deque<UniqueFunction<void()>> jobs;
+    std::size_t idle = 0;
+    bool closing = false;
+    void work();
+  };
+
+  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  std::vector<std::thread> threads_;  // guarded by shared_->mutex
+  std::size_t max_threads_;
+};
+
+}  // namespace agentflow::detail

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+// Private: one run of one graph as a state machine. It decides; a driver awaits what it asks for.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <asio/awaitable.hpp>
+#include <asio/cancellation_signal.hpp>
+
+#include <agentflow/graph/graph_spec.hpp>
+#include <agentflow/run/options.hpp>
+
+#include "run/parking.hpp"
+
+namespace agentflow::detail {
+
+class Engine;
+class RunCore;
+
+/// One node to run in the current step, and all that belongs to the attempt.
+class Task : public TaskInfo {
+ public:
+  Task() { io.context = &context; }
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+
+  enum class State : std::uint8_t { waiting, running, finished, failed };
+
+  NodeContext context{*this};
+  Engine* engine = nullptr;
+  const NodeSpec* spec = nullptr;
+  NodeIO io;
+  std::shared_ptr<const void> input;  // of a Send
+  void* update = nullptr;             // owned by the engine, reused from step to step
+  std::unique_ptr<Engine> child;      // of a subgraph
+  asio::cancellation_signal signal;
+  ParkingSpot spot;
+  std::exception_ptr failure;         // of a blocking call
+  State state = State::waiting;
+  bool timed_out = false;
+  std::uint64_t generation = 0;  // tells a late timer from a current one
+};
+
+/// The super-step machine of one graph within a run; subgraphs have engines of their own. All of it runs on the run's
+/// one strand of control.
+class Engine {
+ public:
+  Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, const Engine* parent, const Task* parent_task);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine();
+
+  /// What the machine needs before it can go on.
+  enum class Need : std::uint8_t { nothing, one, many, route, yield, room };
+
+  void begin(StateBox state);
+  /// Goes on until something has to be awaited or the graph is finished (`nothing`). Throws when the run fails.
+  Need advance();
+  /// Advances to the end, awaiting what is needed.
+  asio::awaitable<void> drive();
+
+  StateBox take_state() noexcept { return std::move(state_); }
+  run_status status() const noexcept { return status_; }
+  std::uint64_t steps() const noexcept { return steps_; }
+  bool is_done() const noexcept { return phase_ == Phase::done; }
+  RunCore& run() noexcept { return run_; }
+  const std::string& path() const noexcept { return path_; }
+
+ private:
+  enum class Phase : std::uint8_t { plan, running, merge, route, done };
+  struct Planned {
+    NodeId node;
+    std::uint32_t order;  // 0 for a plain trigger, else the number of the Send
+    std::shared_ptr<const void> input;
+  };
+
+  // engine.cpp: the machine
+  bool plan();
+  void check_limits();
+  void check_joins() const;
+  void make_tasks();
+  Task& task(std::size_t i) noexcept { return i == 0 ? first_ : more_[i - 1]; }
+  void prepare(Task& t);
+  void choose_mode();
+  void run_inline(Task& t);
+  void finished(Task& t);
+  void merge();
+  bool cancelled() const noexcept;
+  [[noreturn]] void fail(Task& t, std::exception_ptr e);
+  ErrorContext where(const Task& t) const;
+
+  // routing.cpp
+  bool route();
+  bool route_from(const Outgoing& out, Task& t);
+  void take_targets(Task& t);
+  void take_route(const RouterSpec& router, Route route, const std::string& from);
+  void enqueue(const Target& target, const std::string& from);
+  void trigger(NodeId id);
+  const RouterSpec& current_router() const;
+  [[noreturn]] void routing_failed(const std::string& from, const std::string& why, std::exception_ptr cause);
+
+  // tasks.cpp: what is awaited
+  asio::awaitable<void> run_many();
+  asio::awaitable<void> run_task(Task& t);
+  asio::awaitable<void> attempt(Task& t);
+  asio::awaitable<void> run_blocking(Task& t);
+  asio::awaitable<void> run_child(Task& t);
+  asio::awaitable<void> run_router();
+  void enter_child(Task& t);
+  void launch(Task& t);
+  void pump();
+  void task_done(Task& t, const std::exception_ptr& e);
+  void cancel_running();
+  std::unique_ptr<Clock::Timer> arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started);
+  void on_timer(Task& t, std::uint64_t generation, bool idle);
+  bool should_retry(Task& t, const std::exception_ptr& e) const;
+  std::chrono::nanoseconds backoff(const Task& t);
+  void handle_error(Task& t, const std::exception_ptr& e);
+
+  // events
+  bool listens(stream_mode mode) const noexcept;
+  void publish_node(Task& t, chunk_kind kind, std::string text = {});
+  void publish_step(chunk_kind kind);
+  void publish_result(Task& t);
+
+  RunCore& run_;
+  const GraphSpec& spec_;
+  const std::string path_;
+  const int depth_;
+  const Engine* const parent_;
+  const Task* const parent_task_;
+  StateBox state_;
+  Phase phase_ = Phase::plan;
+  run_status status_ = run_status::completed;
+  std::uint64_t steps_ = 0;
+  std::uint32_t since_yield_ = 0;
+  std::uint32_t sends_ = 0;
+
+  std::vector<Planned> next_;
+  std::vector<Planned> deferred_;
+  struct JoinProgress {
+    std::vector<bool> seen;  // per source
+    std::size_t missing = 0;
+  };
+  std::vector<JoinProgress> joined_;
+
+  Task first_;
+  std::unique_ptr<Task[]> more_;
+  std::size_t more_capacity_ = 0;
+  std::size_t count_ = 0;
+  bool in_place_ = false;
+  bool watched_ = false;  // somebody may be listening
+  bool inline_ = false;
+
+  // routing position: task (count_ stands for START) and router
+  std::size_t route_task_ = 0;
+  std::size_t route_index_ = 0;
+  bool from_start_ = false;
+
+  // fan-out
+  std::vector<std::uint32_t> order_;
+  std::size_t next_launch_ = 0;
+  std::size_t active_ = 0;
+  std::size_t pending_ = 0;
+  bool pumping_ = false;
+  bool failed_ = false;
+  Task* failed_task_ = nullptr;
+  std::exception_ptr error_;
+  ParkingSpot join_;
+};
+
+/// Waits on a clock; `cancelled_error` when the coroutine is cancelled meanwhile.
+asio::awaitable<void> sleep_on(Clock& clock, std::chrono::nanoseconds duration);
+
+}  // namespace agentflow::detail

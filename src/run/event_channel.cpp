@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// The event channel.
+#include "run/event_channel.hpp"
+
+#include <utility>
+
+#include <asio/this_coro.hpp>
+
+namespace agentflow::detail {
+
+void EventChannel::update_full() noexcept {
+  full_.store(!abandoned_ && (queue_.size() >= capacity_ || bytes_ >= max_bytes), std::memory_order_relaxed);
+}
+
+bool EventChannel::push(Chunk chunk) {
+  bool wake = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (abandoned_ || ended_) return true;
+    bytes_ += chunk.size_hint();
+    queue_.push_back(std::move(chunk));
+    update_full();
+    wake = std::exchange(consumer_waits_, false);
+  }
+  if (wake) consumer_.unpark();
+  return !full();
+}
+
+asio::awaitable<void> EventChannel::room() {
+  while (full()) {
+    std::shared_ptr<ParkingSpot> spot = std::make_shared<ParkingSpot>();
+    {
+      std::lock_guard lock(mutex_);
+      if (!full()) co_return;
+      producers_.push_back(spot);
+    }
+    co_await spot->park();
+    if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) co_return;
+  }
+}
+
+std::vector<std::shared_ptr<ParkingSpot>> EventChannel::take_waiters() {
+  if (full()) return {};
+  return std::exchange(producers_, {});
+}
+
+void EventChannel::end() {
+  bool wake = false;
+  {
+    std::lock_guard lock(mutex_);
+    ended_ = true;
+    wake = std::exchange(consumer_waits_, false);
+  }
+  if (wake) consumer_.unpark();
+}
+
+void EventChannel::abandon() {
+  std::deque<Chunk> dropped;
+  std::vector<std::shared_ptr<ParkingSpot>> waiters;
+  {
+    std::lock_guard lock(mutex_);
+    abandoned_ = true;
+    dropped.swap(queue_);
+    bytes_ = 0;
+    update_full();
+    waiters = take_waiters();
+  }
+  for (auto& w : waiters) w->unpark();
+}
+
+std::optional<Chunk> EventChannel::try_next() {
+  std::optional<Chunk> chunk;
+  std::vector<std::shared_ptr<ParkingSpot>> waiters;
+  {
+    std::lock_guard lock(mutex_);
+    if (queue_.empty()) return chunk;
+    chunk.emplace(std::move(queue_.front()));
+    queue_.pop_front();
+    bytes_ -= chunk->size_hint();
+    if (full()) {
+      // Producers come back when half the room is free: a wake-up per chunk would cost more than the chunk.
+      if (queue_.size() <= capacity_ / 2 && bytes_ < max_bytes) full_.store(false, std::memory_order_relaxed);
+      waiters = take_waiters();
+    }
+  }
+  for (auto& w : waiters) w->unpark();
+  return chunk;
+}
+
+bool EventChannel::ended() const {
+  std::lock_guard lock(mutex_);
+  return ended_ && queue_.empty();
+}
+
+asio::awaitable<void> EventChannel::wait() {
+  {
+    std::lock_guard lock(mutex_);
+    if (ended_ || !queue_.empty()) co_return;
+    consumer_waits_ = true;
+  }
+  co_await consumer_.park();
+}
+
+}  // namespace agentflow::detail

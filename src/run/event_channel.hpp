@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Private: the bounded queue between a run and the consumer of its stream.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <agentflow/graph/context.hpp>
+
+#include "run/parking.hpp"
+
+namespace agentflow::detail {
+
+/// Many producers (the tasks of one run), one consumer, any threads.
+class EventChannel final : public EventSink {
+ public:
+  EventChannel(stream_mode modes, std::size_t capacity) : modes_(modes), capacity_(capacity) {}
+
+  bool listens(stream_mode mode) const noexcept override {
+    return has(modes_, mode) && !abandoned_.load(std::memory_order_relaxed);
+  }
+  bool push(Chunk chunk) override;
+  bool full() const noexcept override { return full_.load(std::memory_order_relaxed); }
+  asio::awaitable<void> room() override;
+
+  /// The run has ended: what is queued can still be taken.
+  void end();
+  /// The consumer has gone: nothing is queued any more, nobody waits for room.
+  void abandon();
+
+  /// Takes the next chunk if there is one.
+  std::optional<Chunk> try_next();
+  bool ended() const;
+  /// Waits until try_next() would find something, or the end.
+  asio::awaitable<void> wait();
+
+ private:
+  // Past the bound in chunks, or in bytes of text, producers wait.
+  static constexpr std::size_t max_bytes = 8u << 20;
+  void update_full() noexcept;
+  std::vector<std::shared_ptr<ParkingSpot>> take_waiters();
+
+  const stream_mode modes_;
+  const std::size_t capacity_;
+  mutable std::mutex mutex_;
+  std::deque<Chunk> queue_;
+  std::size_t bytes_ = 0;
+  bool ended_ = false;
+  bool consumer_waits_ = false;
+  std::atomic<bool> abandoned_{false};
+  std::atomic<bool> full_{false};
+  ParkingSpot consumer_;
+  std::vector<std::shared_ptr<ParkingSpot>> producers_;
+};
+
+}  // namespace agentflow::detail

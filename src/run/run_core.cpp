@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT
+// The life of a run: start, drive, end; cancellation and waiting from any thread.
+#include "run/run_core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/post.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/version.hpp>
+#include <fmt/format.h>
+#include <spdlog/logger.h>
+
+#include "run/inline_executor.hpp"
+
+namespace agentflow {
+
+std::string_view to_string(run_status status) noexcept {
+  switch (status) {
+    case run_status::completed: return "completed";
+    case run_status::stopped: return "stopped";
+    case run_status::interrupted: return "interrupted";
+    case run_status::drained: return "drained";
+  }
+  return "unknown";
+}
+
+}  // namespace agentflow
+
+namespace agentflow::detail {
+
+// ---- the thread guard ----------------------------------------------------------------------------------------------
+
+namespace {
+thread_local int user_code_depth = 0;
+}
+
+UserCode::UserCode() noexcept { ++user_code_depth; }
+UserCode::~UserCode() { --user_code_depth; }
+
+bool on_loop_thread() noexcept {
+  if (user_code_depth > 0) return true;
+#if ASIO_VERSION >= 101800 && ASIO_VERSION < 104000
+  // Asio keeps this per-thread mark for its own use, on every thread that runs an io_context or a thread_pool. There is
+  // no public way to ask for it; elsewhere only the mark above is seen.
+  return asio::detail::thread_context::top_of_thread_call_stack() != nullptr;
+#else
+  return false;
+#endif
+}
+
+void refuse_on_loop_thread(std::string_view call, std::string_view instead) {
+  if (!on_loop_thread()) return;
+  throw nested_loop_error(errc::nested_loop,
+                          fmt::format("{} blocks its thread, and this thread is running an event loop: use {} instead, or call it "
+                                      "from a plain thread",
+                                      call, instead));
+}
+
+// ---- the graph -----------------------------------------------------------------------------------------------------
+
+GraphCore::GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options)
+    : spec_(std::move(spec)), options_(std::move(options)) {}
+
+BlockingPool& GraphCore::pool() {
+  std::lock_guard lock(mutex_);
+  if (!pool_) pool_ = std::make_unique<BlockingPool>(options_.blocking_threads());
+  return *pool_;
+}
+
+void GraphCore::add(RunCore& run) {
+  std::lock_guard lock(mutex_);
+  run.next_ = runs_;
+  if (runs_ != nullptr) runs_->prev_ = &run;
+  runs_ = &run;
+}
+
+void GraphCore::remove(RunCore& run) noexcept {
+  std::lock_guard lock(mutex_);
+  if (run.prev_ != nullptr)
+    run.prev_->next_ = run.next_;
+  else if (runs_ == &run)
+    runs_ = run.next_;
+  if (run.next_ != nullptr) run.next_->prev_ = run.prev_;
+  run.next_ = run.prev_ = nullptr;
+}
+
+std::vector<std::shared_ptr<RunCore>> GraphCore::request_stop(std::string_view thread_id) {
+  std::vector<std::shared_ptr<RunCore>> found;
+  std::lock_guard lock(mutex_);
+  for (RunCore* r = runs_; r != nullptr; r = r->next_)
+    if (r->info.thread_id == thread_id)
+      if (auto alive = r->weak_from_this().lock()) found.push_back(std::move(alive));
+  for (auto& r : found) r->request_stop();
+  return found;
+}
+
+// ---- logging -------------------------------------------------------------------------------------------------------
+
+namespace {
+spdlog::level::level_enum level_of(log_level level) noexcept {
+  switch (level) {
+    case log_level::trace: return spdlog::level::trace;
+    case log_level::debug: return spdlog::level::debug;
+    case log_level::info: return spdlog::level::info;
+    case log_level::warn: return spdlog::level::warn;
+    case log_level::error: return spdlog::level::err;
+  }
+  return spdlog::level::err;
+}
+}  // namespace
+
+bool RunLog::enabled(log_level level) const noexcept { return logger_->should_log(level_of(level)); }
+
+void RunLog::log(log_level level, std::string_view message) {
+  logger_->log(level_of(level), "run={}{}{} {}", info_.run_id.to_string(), info_.thread_id.empty() ? "" : " thread=", info_.thread_id,
+               message);
+}
+
+// ---- the run -------------------------------------------------------------------------------------------------------
+
+namespace {
+
+void check(const RunConfig& c) {
+  const auto& id = c.thread_id();
+  if (id.size() > 255 || std::any_of(id.begin(), id.end(), [](unsigned char ch) { return ch < 0x20 || ch == 0x7f; }))
+    throw config_error(errc::bad_config, "thread_id is longer than 255 bytes or has control characters");
+  if (c.recursion_limit() == 0) throw config_error(errc::bad_config, "recursion_limit must be at least 1");
+  if (c.timeout() && *c.timeout() <= std::chrono::nanoseconds::zero())
+    throw config_error(errc::bad_config, "the timeout of a run must be positive");
+  if (c.stream_capacity() == 0) throw config_error(errc::bad_config, "stream_capacity must be at least 1");
+}
+
+}  // namespace
+
+RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes)
+    : graph_(std::move(graph)), config_(config), engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
+  check(config_);
+  info.run_id = RunId::make();
+  info.thread_id = config_.thread_id();
+  info.clock = graph_->options().clock();
+  info.user = config_.context();
+  info.user_type = config_.context_type();
+  if (modes != stream_mode::none) {
+    channel_.emplace(modes, config_.stream_capacity());
+    info.events = &*channel_;
+  }
+  if (graph_->options().logger()) {
+    log_.emplace(info, graph_->options().logger());
+    info.logger = &*log_;
+  }
+  if (config_.timeout()) deadline_ = info.clock->now() + *config_.timeout();
+  engine_.begin(std::move(input));
+  graph_->add(*this);
+}
+
+RunCore::~RunCore() { graph_->remove(*this); }
+
+asio::any_io_executor RunCore::executor() { return executor_; }
+
+void RunCore::run_here() {
+  std::exception_ptr failure;
+  try {
+    while (engine_.advance() != Engine::Need::nothing) {}
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  finish(std::move(failure));
+}
+
+asio::awaitable<void> RunCore::run_in_place() {
+  driven_ = true;
+  std::exception_ptr failure;
+  try {
+    while (engine_.advance() != Engine::Need::nothing) {
+      co_await asio::post(asio::use_awaitable);
+      const auto state = co_await asio::this_coro::cancellation_state;
+      if (state.cancelled() != asio::cancellation_type::none) cancelled_ = true;
+    }
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  finish(std::move(failure));
+}
+
+/// Ends the run if the driver's frame is destroyed before its end, as when an io_context goes first.
+struct RunCore::Finisher {
+  RunCore& core;
+  ~Finisher() {
+    if (!core.done()) core.close_up();
+  }
+};
+
+void RunCore::launch(asio::any_io_executor ex) {
+  driven_ = launched_ = true;
+  executor_ = std::move(ex);
+  auto self = shared_from_this();
+  auto work = drive(self);
+  auto done = [self](const std::exception_ptr&) {};
+  asio::co_spawn(executor_, std::move(work), asio::bind_cancellation_slot(root_.slot(), asio::bind_executor(InlineExecutor(), std::move(done))));
+}
+
+asio::awaitable<void> RunCore::drive(std::shared_ptr<RunCore> self) {
+  const Finisher finisher{*self};
+  std::unique_ptr<Clock::Timer> timer;
+  if (self->deadline_) {
+    auto fire = [weak = std::weak_ptr<RunCore>(self)] {
+      const auto run = weak.lock();
+      if (!run || run->done()) return;
+      run->timed_out_ = true;
+      run->cancelled_ = true;
+      run->root_.emit(asio::cancellation_type::terminal);
+    };
+    timer = self->info.clock->schedule(self->executor_, *self->deadline_, std::move(fire));
+  }
+  std::exception_ptr failure;
+  try {
+    if (self->listening()) self->publish_run(chunk_kind::run_start, "run started");
+    co_await self->engine_.drive();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  timer.reset();
+  self->finish(std::move(failure));
+}
+
+bool RunCore::listening() noexcept { return channel_ && channel_->listens(stream_mode::debug); }
+
+void RunCore::publish_run(chunk_kind kind, std::string text) {
+  channel_->push(Chunk(kind, std::make_shared<Chunk::Origin>(info.run_id, info.thread_id, "", ""), engine_.steps(), info.clock->wall_now())
+                     .with_text(std::move(text)));
+}
+
+std::exception_ptr RunCore::translate(std::exception_ptr e) const {
+  try {
+    if (timed_out_) throw_timeout();
+    if (cancelled_) throw cancelled_error(errc::cancelled, "the run was cancelled", ErrorContext().step(engine_.steps()).run_id(info.run_id.to_string()).thread_id(info.thread_id));
+    std::rethrow_exception(e);
+  } catch (const agentflow::error&) {
+    return std::current_exception();
+  } catch (const std::bad_alloc&) {
+    return std::current_exception();
+  } catch (...) {
+    try {
+      std::throw_with_nested(agentflow::error(errc::internal, "the run failed outside its nodes: " + describe(std::current_exception())));
+    } catch (...) {
+      return std::current_exception();
+    }
+  }
+}
+
+void RunCore::throw_timeout() const {
+  throw timeout_error(fmt::format("the run passed its timeout of {:.3f} s", std::chrono::duration<double>(*config_.timeout()).count()),
+                      *config_.timeout(), ErrorContext().step(engine_.steps()).run_id(info.run_id.to_string()).thread_id(info.thread_id));
+}
+
+void RunCore::finish(std::exception_ptr failure) {
+  if (failure) error_ = translate(std::move(failure));
+  if (listening()) {
+    try {
+      publish_run(chunk_kind::run_end, error_ ? describe(error_) : std::string(to_string(engine_.status())));
+    } catch (...) {
+      // The event is lost, not the result.
+    }
+  }
+  close_up();
+}
+
+void RunCore::close_up() noexcept {
+  graph_->remove(*this);
+  std::vector<std::shared_ptr<ParkingSpot>> waiters;
+  bool wake = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (engine_.status() == run_status::completed && !error_ && !engine_.is_done())
+      error_ = std::make_exception_ptr(cancelled_error(errc::cancelled, "the run's event loop was destroyed"));
+    done_.store(true, std::memory_order_release);
+    waiters.swap(waiters_);
+    wake = waiting_;
+    // An executor must not outlive its context; handles of the run may.
+    executor_ = {};
+  }
+  ended_.notify_all();
+  if (channel_) channel_->end();
+  if (wake) waiter_.unpark();
+  for (auto& w : waiters) w->unpark();
+}
+
+asio::awaitable<void> RunCore::wait() {
+  {
+    std::lock_guard lock(mutex_);
+    if (done()) co_return;
+    waiting_ = true;
+  }
+  const bool throws = co_await asio::this_coro::throw_if_cancelled();
+  co_await asio::this_coro::throw_if_cancelled(false);
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none) request_cancel();
+  auto on_cancel = [](void* self) { static_cast<RunCore*>(self)->request_cancel(); };
+  co_await waiter_.park(on_cancel, this);
+  co_await asio::this_coro::throw_if_cancelled(throws);
+}
+
+void RunCore::notify(std::shared_ptr<ParkingSpot> spot) {
+  std::unique_lock lock(mutex_);
+  if (!done()) {
+    waiters_.push_back(std::move(spot));
+    return;
+  }
+  lock.unlock();
+  spot->unpark();
+}
+
+void RunCore::wait_blocking() {
+  std::unique_lock lock(mutex_);
+  ended_.wait(lock, [this] { return done(); });
+}
+
+void RunCore::request_cancel() {
+  cancelled_.store(true);
+  std::lock_guard lock(mutex_);
+  if (done() || !launched_ || !executor_) return;
+  // Emission must happen on the run's strand: it races with completions anywhere else.
+  asio::post(executor_, [self = shared_from_this()] { self->root_.emit(asio::cancellation_type::terminal); });
+}
+
+void RunCore::rethrow() const {
+  if (error_) std::rethrow_exception(error_);
+}
+
+bool RunCore::streamed(const std::string& message_id, bool insert) {
+  std::lock_guard lock(mutex_);
+  if (!insert) return streamed_.find(message_id) != streamed_.end();
+  return !streamed_.insert(message_id).second;
+}
+
+std::uint64_t RunCore::random() {
+  if (!random_) random_.emplace(std::hash<std::string>()(info.run_id.to_string()));
+  return (*random_)();
+}
+
+}  // namespace agentflow::detail

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: MIT
+// What an engine awaits: nodes, fan-outs, attempts with limits in time, subgraphs, async routers.
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/post.hpp>
+#include <asio/strand.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+#include "run/engine.hpp"
+#include "run/inline_executor.hpp"
+#include "run/run_core.hpp"
+
+namespace agentflow::detail {
+namespace {
+
+/// The library's own waits must not end in Asio's exception while a run is being cancelled: the driver turns it off
+/// around user code, which expects Asio's default. Awaited, these cost some twenty instructions.
+auto enter_user_code() { return asio::this_coro::throw_if_cancelled(true); }
+auto leave_user_code() { return asio::this_coro::throw_if_cancelled(false); }
+
+asio::awaitable<void> call_as_coroutine(ErasedNode& node, NodeIO& io) {
+  UserCode mark;
+  node.call(io);
+  co_return;
+}
+
+}  // namespace
+
+asio::awaitable<void> Engine::drive() {
+  co_await leave_user_code();
+  for (;;) {
+    const Need need = advance();
+    if (need == Need::nothing) co_return;
+    if (need == Need::one) {
+      // Awaited right here: one coroutine more around each node would cost it two allocations.
+      Task& t = first_;
+      if (watched_) publish_node(t, chunk_kind::node_start);
+      t.state = Task::State::running;
+      std::exception_ptr failure;
+      co_await enter_user_code();
+      try {
+        if (t.spec->kind == node_kind::subgraph)
+          co_await run_child(t);
+        else
+          co_await t.spec->node->acall(t.io);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      co_await asio::this_coro::reset_cancellation_state();
+      co_await leave_user_code();
+      if (failure) fail(t, std::move(failure));
+      finished(t);
+    } else if (need == Need::many) {
+      co_await run_many();
+    } else if (need == Need::route) {
+      co_await run_router();
+    } else if (need == Need::yield) {
+      co_await asio::post(asio::use_awaitable);
+    } else {
+      co_await run_.channel()->room();
+    }
+  }
+}
+
+// ---- fan-out -------------------------------------------------------------------------------------------------------
+
+asio::awaitable<void> Engine::run_many() {
+  order_.resize(count_);
+  for (std::size_t i = 0; i < count_; ++i) order_[i] = static_cast<std::uint32_t>(i);
+  if (const auto& seed = run_.config().shuffle()) {
+    std::mt19937_64 random(*seed + steps_);
+    std::shuffle(order_.begin(), order_.end(), random);
+  } else if (run_.config().max_concurrency() == 0) {
+    // What suspends goes first, so that it waits while the plain functions work.
+    std::stable_partition(order_.begin(), order_.end(), [this](std::uint32_t i) {
+      const NodeSpec& n = *task(i).spec;
+      return !(n.plain && n.kind == node_kind::sync);
+    });
+  }
+  next_launch_ = active_ = 0;
+  pending_ = 1;  // held by this coroutine while it launches
+  failed_ = false;
+  failed_task_ = nullptr;
+  error_ = nullptr;
+  join_.reset();
+  pump();
+  if (--pending_ > 0) {
+    auto on_cancel = [](void* self) { static_cast<Engine*>(self)->cancel_running(); };
+    co_await join_.park(on_cancel, this);
+    co_await asio::this_coro::reset_cancellation_state();
+  }
+  if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
+  if (failed_) {
+    const auto e = std::exchange(error_, nullptr);
+    fail(*failed_task_, e);
+  }
+}
+
+void Engine::pump() {
+  if (pumping_) return;
+  pumping_ = true;
+  const std::size_t limit = run_.config().max_concurrency();
+  while (next_launch_ < count_ && !failed_ && (limit == 0 || active_ < limit) &&
+         !run_.info.stop_requested.load(std::memory_order_relaxed) && !cancelled())
+    launch(task(order_[next_launch_++]));
+  pumping_ = false;
+}
+
+void Engine::launch(Task& t) {
+  ++active_;
+  ++pending_;
+  t.state = Task::State::running;
+  if (t.spec->plain && t.spec->kind == node_kind::sync) {
+    std::exception_ptr failure;
+    try {
+      if (watched_) publish_node(t, chunk_kind::node_start);
+      UserCode mark;
+      t.spec->node->call(t.io);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    task_done(t, failure);
+    return;
+  }
+  // A launch that fails (no memory) must not leave the join waiting.
+  std::exception_ptr failure;
+  try {
+    if (watched_) publish_node(t, chunk_kind::node_start);
+    auto work = !t.spec->plain                            ? run_task(t)
+                : t.spec->kind == node_kind::subgraph ? run_child(t)
+                                                          : t.spec->node->acall(t.io);
+    auto done = [run = run_.shared_from_this(), task = &t](const std::exception_ptr& e) { task->engine->task_done(*task, e); };
+    asio::co_spawn(run_.executor(), std::move(work),
+                   asio::bind_cancellation_slot(t.signal.slot(), asio::bind_executor(InlineExecutor(), std::move(done))));
+    return;
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  task_done(t, failure);
+}
+
+void Engine::task_done(Task& t, const std::exception_ptr& e) {
+  std::exception_ptr failure = e;
+  if (!failure) {
+    try {
+      finished(t);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  }
+  --active_;
+  if (failure) {
+    t.state = Task::State::failed;
+    if (!failed_) {
+      failed_ = true;
+      failed_task_ = &t;
+      error_ = std::move(failure);
+      cancel_running();
+    }
+  }
+  pump();
+  if (--pending_ == 0) join_.unpark_here();
+}
+
+void Engine::cancel_running() {
+  ++pending_;  // so that what completes inside this loop does not resume and destroy us
+  for (std::size_t i = 0; i < count_; ++i) {
+    Task& t = task(i);
+    if (t.state != Task::State::running || t.cancel_requested.exchange(true)) continue;
+    t.signal.emit(asio::cancellation_type::terminal);
+  }
+  if (--pending_ == 0) join_.unpark();
+}
+
+// ---- one task with limits, retries and a handler -------------------------------------------------------------------
+
+asio::awaitable<void> Engine::run_task(Task& t) {
+  auto ex = co_await asio::this_coro::executor;
+  Clock& clock = *run_.info.clock;
+  const auto& options = t.spec->options;
+  for (;;) {
+    const auto started = clock.now();
+    std::exception_ptr failure;
+    {
+      const auto timer = arm(t, ex, started);
+      co_await enter_user_code();
+      try {
+        co_await attempt(t);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      ++t.generation;
+      co_await asio::this_coro::reset_cancellation_state();
+      co_await leave_user_code();
+    }
+    if (t.cancel_requested || cancelled()) {
+      if (failure) std::rethrow_exception(failure);
+      co_return;
+    }
+    // Work that could not be interrupted is late all the same.
+    const bool late = options.timeout() && clock.now() - started > *options.timeout();
+    if (t.timed_out || late) {
+      const auto limit = late || !options.idle_timeout() ? options.timeout().value_or(std::chrono::nanoseconds(0)) : *options.idle_timeout();
+      t.timed_out = true;
+      failure = std::make_exception_ptr(timeout_error(
+          fmt::format("node '{}' passed its {} of {:.3f} s", t.spec->name, late || !options.idle_timeout() ? "timeout" : "idle timeout",
+                      std::chrono::duration<double>(limit).count()),
+          limit, where(t)));
+      publish_node(t, chunk_kind::node_error, "timeout");
+    }
+    if (!failure) co_return;
+    if (!should_retry(t, failure)) {
+      handle_error(t, failure);
+      co_return;
+    }
+    publish_node(t, chunk_kind::node_retry, describe(failure));
+    t.context.log(log_level::warn, fmt::format("attempt {} failed and is retried: {}", t.attempt, describe(failure)));
+    co_await sleep_on(clock, backoff(t));
+    ++t.attempt;
+    t.timed_out = false;
+    t.io.targets.clear();
+    spec_.ops->clear_update(t.update);
+  }
+}
+
+asio::awaitable<void> Engine::attempt(Task& t) {
+  ErasedNode& node = *t.spec->node;
+  if (t.spec->kind == node_kind::blocking) {
+    co_await run_blocking(t);
+  } else if (t.spec->kind == node_kind::subgraph) {
+    co_await run_child(t);
+  } else if (const auto& other = t.spec->options.executor()) {
+    // On a strand of its own: a cancellation that arrives there must not race with the node.
+    auto work = t.spec->kind == node_kind::async ? node.acall(t.io) : call_as_coroutine(node, t.io);
+    co_await asio::co_spawn(asio::make_strand(*other), std::move(work), asio::use_awaitable);
+  } else if (t.spec->kind == node_kind::async) {
+    co_await node.acall(t.io);
+  } else {
+    UserCode mark;
+    node.call(t.io);
+  }
+}
+
+asio::awaitable<void> Engine::run_blocking(Task& t) {
+  t.failure = nullptr;
+  // The job owns the run, so that the task is there even if this coroutine is not any more.
+  auto job = [run = run_.shared_from_this(), task = &t] {
+    try {
+      task->spec->node->call(task->io);
+    } catch (...) {
+      task->failure = std::current_exception();
+    }
+    task->spot.unpark();
+  };
+  run_.graph().pool().submit(std::move(job));
+  // A plain function cannot be interrupted: it sees NodeContext::cancelled(), and we wait for it.
+  auto on_cancel = [](void* task) { static_cast<Task*>(task)->cancel_requested = true; };
+  co_await t.spot.park(on_cancel, &t);
+  if (t.failure) std::rethrow_exception(std::exchange(t.failure, nullptr));
+}
+
+std::unique_ptr<Clock::Timer> Engine::arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started) {
+  const auto& o = t.spec->options;
+  if (!o.timeout() && !o.idle_timeout()) return nullptr;
+  t.last_sign.store(started.time_since_epoch().count(), std::memory_order_relaxed);
+  struct Both final : Clock::Timer {
+    std::unique_ptr<Clock::Timer> hard, idle;
+  };
+  auto timers = std::make_unique<Both>();
+  const std::weak_ptr<RunCore> run = run_.weak_from_this();
+  const auto generation = t.generation;
+  auto fire = [run, task = &t, generation](bool idle) {
+    return [run, task, generation, idle] {
+      if (const auto alive = run.lock()) task->engine->on_timer(*task, generation, idle);
+    };
+  };
+  if (o.timeout()) timers->hard = run_.info.clock->schedule(ex, started + *o.timeout(), fire(false));
+  if (o.idle_timeout()) {
+    // One timer that asks again: re-arming at every sign of life would cost more than the sign.
+    struct Idle : std::enable_shared_from_this<Idle> {
+      std::function<void()> fire;
+      std::unique_ptr<Clock::Timer> timer;
+      void start(Clock& clock, const asio::any_io_executor& ex, Clock::time_point last, std::chrono::nanoseconds limit, Task* task,
+                 std::weak_ptr<RunCore> run, std::uint64_t gen) {
+        timer = clock.schedule(ex, last + limit, [weak = weak_from_this(), &clock, ex, limit, task, run, gen] {
+          const auto self = weak.lock();
+          const auto alive = run.lock();
+          if (!self || !alive || task->generation != gen) return;
+          const Clock::time_point sign{Clock::duration(task->last_sign.load(std::memory_order_relaxed))};
+          if (clock.now() - sign >= limit)
+            self->fire();
+          else
+            self->start(clock, ex, sign, limit, task, run, gen);
+        });
+      }
+    };
+    struct Holder final : Clock::Timer {
+      std::shared_ptr<Idle> idle;
+    };
+    auto holder = std::make_unique<Holder>();
+    holder->idle = std::make_shared<Idle>();
+    holder->idle->fire = fire(true);
+    holder->idle->start(*run_.info.clock, ex, started, *o.idle_timeout(), &t, run, generation);
+    timers->idle = std::move(holder);
+  }
+  return timers;
+}
+
+void Engine::on_timer(Task& t, std::uint64_t generation, bool) {
+  if (t.generation != generation || t.state != Task::State::running) return;
+  t.timed_out = true;
+  t.signal.emit(asio::cancellation_type::terminal);
+}
+
+bool Engine::should_retry(Task& t, const std::exception_ptr& e) const {
+  const auto& policy = t.spec->options.retry();
+  if (!policy || t.attempt >= policy->attempts()) return false;
+  try {
+    std::rethrow_exception(e);
+  } catch (const cancelled_error&) {
+    return false;
+  } catch (...) {
+  }
+  return !policy->predicate() || policy->predicate()(e);
+}
+
+std::chrono::nanoseconds Engine::backoff(const Task& t) {
+  const auto& policy = *t.spec->options.retry();
+  const double wanted = static_cast<double>(policy.backoff().count()) * std::pow(policy.factor(), t.attempt - 1);
+  const double capped = std::min(wanted, static_cast<double>(policy.cap().count()));
+  const double part = static_cast<double>(run_.random() >> 11) * 0x1.0p-53;
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(capped * (1.0 - policy.jitter() * part)));
+}
+
+void Engine::handle_error(Task& t, const std::exception_ptr& e) {
+  if (!t.spec->handler) std::rethrow_exception(e);
+  try {
+    fail(t, e);
+  } catch (const error& wrapped) {
+    if (wrapped.code() == errc::cancelled) throw;
+    t.io.targets.clear();
+    spec_.ops->clear_update(t.update);
+    t.timed_out = false;
+    UserCode mark;
+    t.spec->handler->call(t.io, wrapped);
+  }
+}
+
+// ---- subgraphs and routers -----------------------------------------------------------------------------------------
+
+void Engine::enter_child(Task& t) {
+  auto path = path_.empty() ? t.spec->name : path_ + "/" + t.spec->name;
+  t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), std::move(path), depth_ + 1, this, &t);
+  t.child->begin(t.spec->node->enter(t.io));
+}
+
+asio::awaitable<void> Engine::run_child(Task& t) {
+  enter_child(t);
+  co_await t.child->drive();
+  const auto child = std::move(t.child);
+  t.spec->node->leave(t.io, child->take_state());
+}
+
+asio::awaitable<void> Engine::run_router() {
+  Task& t = from_start_ ? first_ : task(route_task_);
+  const RouterSpec& r = current_router();
+  Route answer;
+  std::exception_ptr failure;
+  co_await enter_user_code();
+  try {
+    answer = co_await r.router->acall(state_.get(), t.context);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  co_await asio::this_coro::reset_cancellation_state();
+  co_await leave_user_code();
+  if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
+  if (failure) routing_failed(*t.node, "its router threw " + describe(failure), failure);
+  take_route(r, std::move(answer), *t.node);
+  ++route_index_;
+}
+
+asio::awaitable<void> sleep_on(Clock& clock, std::chrono::nanoseconds duration) {
+  auto ex = co_await asio::this_coro::executor;
+  const auto spot = std::make_shared<ParkingSpot>();
+  auto wake = [weak = std::weak_ptr<ParkingSpot>(spot)] {
+    if (const auto s = weak.lock()) s->unpark();
+  };
+  const auto timer = clock.schedule(ex, clock.now() + std::max(duration, std::chrono::nanoseconds(0)), std::move(wake));
+  co_await spot->park();
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none) throw cancelled_error(errc::cancelled, "the wait was cancelled");
+}
+
+}  // namespace agentflow::detail
