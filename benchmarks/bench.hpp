@@ -23,8 +23,10 @@ bool heap_is_counted() noexcept;
 /// From now on follows the bytes that the calling thread holds; costs time, so only where they are asked for.
 void track_live_bytes(bool on) noexcept;
 std::int64_t live_bytes() noexcept;
-/// The resident set of this process in bytes.
-std::int64_t resident_bytes();
+/// Gives what the heap does not need back to the system, and begins a new peak; gives the resident set in bytes.
+std::int64_t fresh_resident_bytes();
+/// The largest resident set since then.
+std::int64_t peak_resident_bytes();
 
 /// What a workload may cost at most (the second ratio: at least); unset where no target stands.
 struct Target {

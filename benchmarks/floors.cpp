@@ -54,16 +54,16 @@ struct AtOnce {
 
 /// Branches that run beside each other on one loop, and a count that tells when all are done.
 void spawn_branches(asio::io_context& loop, const AsyncNode& node, long branches) {
+  long left = branches;
   asio::post(loop, [&] {
-    long left = branches;
     for (long i = 0; i < branches; ++i) {
       auto done = [&left](const std::exception_ptr&, const Counter&) { --left; };
       asio::co_spawn(loop, node(Counter()), asio::bind_executor(AtOnce(), done));
     }
-    while (left > 0) loop.run_one();
   });
   loop.restart();
   loop.run();
+  verify(left == 0, "spawned branches");
 }
 
 /// A run as small as it can be: a spawned coroutine, a node below it, and a timer.

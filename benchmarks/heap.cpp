@@ -4,7 +4,6 @@
 #include "bench.hpp"
 
 #include <malloc.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -63,13 +62,24 @@ void track_live_bytes(bool on) noexcept {
 }
 std::int64_t live_bytes() noexcept { return live; }
 
-std::int64_t resident_bytes() {
-  long total = 0, resident = 0;
-  if (std::FILE* f = std::fopen("/proc/self/statm", "r"); f != nullptr) {
-    if (std::fscanf(f, "%ld %ld", &total, &resident) != 2) resident = 0;
+std::int64_t fresh_resident_bytes() {
+  ::malloc_trim(0);
+  if (std::FILE* f = std::fopen("/proc/self/clear_refs", "w"); f != nullptr) {
+    std::fputs("5", f);  // resets VmHWM
     std::fclose(f);
   }
-  return static_cast<std::int64_t>(resident) * ::sysconf(_SC_PAGESIZE);
+  return peak_resident_bytes();
+}
+
+std::int64_t peak_resident_bytes() {
+  long long kilobytes = 0;
+  if (std::FILE* f = std::fopen("/proc/self/status", "r"); f != nullptr) {
+    char line[256];
+    while (std::fgets(line, sizeof line, f) != nullptr)
+      if (std::sscanf(line, "VmHWM: %lld kB", &kilobytes) == 1) break;
+    std::fclose(f);
+  }
+  return kilobytes * 1024;
 }
 
 }  // namespace bench

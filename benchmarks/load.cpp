@@ -48,13 +48,13 @@ void hold(Session& session, long count, const std::string& variant, Node node) {
   std::vector<af::Run<Counter>> runs;
   runs.reserve(static_cast<std::size_t>(count));
   track_live_bytes(true);
-  const auto resident = resident_bytes();
+  const auto resident = fresh_resident_bytes();
   const auto start = SteadyClock::now();
   for (long i = 0; i < count; ++i) runs.push_back(app.start(loop.get_executor(), Counter()));
   loop.poll();
   Row row{.workload = workload, .variant = variant, .unit = "run", .target = {.bytes = 2560}};
   row.ns = since(start) / static_cast<double>(count);
-  const auto resident_now = resident_bytes();
+  const auto resident_now = peak_resident_bytes();
   // The empty state itself is not the run's; a Counter takes the smallest block there is.
   constexpr double state = 32;
   if (heap_is_counted()) row.bytes = static_cast<double>(live_bytes()) / static_cast<double>(count) - state;
@@ -95,16 +95,17 @@ void burst(Session& session) {
   const auto app = chain(3, add_one);
   const unsigned threads = std::max(1u, std::thread::hardware_concurrency());
   std::vector<double> totals, p50, p99;
-  std::int64_t most_resident = 0;
+  const auto resident = fresh_resident_bytes();
   for (int sample = 0; sample < 5; ++sample) {
     std::vector<double> latencies(static_cast<std::size_t>(count));
     asio::io_context loop(static_cast<int>(threads));
-    const auto resident = resident_bytes();
     const auto start = SteadyClock::now();
-    for (auto& latency : latencies) asio::co_spawn(loop, one_of_many(app, start, latency), [](const std::exception_ptr& e) {
+    for (auto& latency : latencies) {
+      const auto rethrow = [](const std::exception_ptr& e) {
         if (e) std::rethrow_exception(e);
-      });
-    if (sample == 0) most_resident = resident_bytes() - resident;
+      };
+      asio::co_spawn(loop, one_of_many(app, start, latency), rethrow);
+    }
     std::vector<std::thread> workers;
     for (unsigned t = 0; t < threads; ++t) workers.emplace_back([&loop] { loop.run(); });
     for (auto& w : workers) w.join();
@@ -119,7 +120,7 @@ void burst(Session& session) {
     return row;
   };
   Row total = report("throughput", "run", median(std::move(totals)));
-  total.bytes = static_cast<double>(most_resident) / static_cast<double>(count);
+  total.bytes = static_cast<double>(peak_resident_bytes() - resident) / static_cast<double>(count);
   session.add(std::move(total));
   session.add(report("latency from submit, median", "run", median(std::move(p50))));
   session.add(report("latency from submit, 99 %", "run", median(std::move(p99))));

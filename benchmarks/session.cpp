@@ -86,8 +86,9 @@ std::optional<Row> Session::measure(const Case& c) {
   c.run(1);  // builds caches, and verifies before anything is measured
   count_heap(c, row);
 
-  const double sample_ns = options_.check ? 1e6 : options_.quick ? 4e6 : 25e6;
-  const int samples = options_.quick || options_.check ? 5 : 11;
+  // Short samples, and many: most then fit between two interruptions by whatever else the machine does.
+  const double sample_ns = 1e6;
+  const int samples = options_.check ? 5 : options_.quick ? 15 : 101;
   const long runs = calibrate(c.run, sample_ns);
   const long floor_runs = c.floor ? calibrate(c.floor, sample_ns) : 0;
   std::vector<double> times, floors;

@@ -63,7 +63,8 @@ class Walker {
         read(next);
       }
     } else {
-      add(path, display, real, fs::is_symlink(path, error));
+      // A file that is itself the display base still needs a name.
+      add(path, display.empty() ? path.filename().native() : display, real, fs::is_symlink(path, error));
     }
   }
 

@@ -2,6 +2,8 @@
 // What NodeContext offers, on the run behind it.
 #include <agentflow/graph/context.hpp>
 
+#include <asio/post.hpp>
+#include <asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 #include "run/engine.hpp"
@@ -38,7 +40,10 @@ Chunk NodeContext::make(chunk_kind kind) {
 }
 
 void NodeContext::heartbeat() noexcept {
-  task_->last_sign.store(task_->run->clock->now().time_since_epoch().count(), std::memory_order_relaxed);
+  const auto now = task_->run->clock->now().time_since_epoch().count();
+  // A subgraph is alive as long as what it runs is.
+  for (auto* t = static_cast<detail::Task*>(task_); t != nullptr; t = t->engine->parent_task())
+    t->last_sign.store(now, std::memory_order_relaxed);
 }
 
 void NodeContext::write(JsonValue data) {
@@ -59,14 +64,33 @@ void NodeContext::write_token(std::string text, std::string message_id) {
   task_->run->events->push(make(chunk_kind::token).with_text(std::move(text), std::move(message_id)));
 }
 
+namespace {
+
+bool full(const RunInfo& run) { return run.events != nullptr && run.events->full(); }
+
+/// Whether a node that has emitted must wait: for room, or to give way, so that one which only emits can be cancelled.
+bool should_pause(detail::Task& t) { return full(*t.run) || ++t.since_yield >= 64; }
+
+asio::awaitable<void> pause(detail::Task& t) {
+  t.since_yield = 0;
+  if (full(*t.run))
+    co_await t.run->events->room();
+  else
+    co_await asio::post(asio::use_awaitable);
+}
+
+}  // namespace
+
 asio::awaitable<void> NodeContext::emit(JsonValue data) {
   write(std::move(data));
-  if (task_->run->events != nullptr && task_->run->events->full()) co_await task_->run->events->room();
+  auto& task = static_cast<detail::Task&>(*task_);
+  if (should_pause(task)) co_await pause(task);
 }
 
 asio::awaitable<void> NodeContext::emit_token(std::string text, std::string message_id) {
   write_token(std::move(text), std::move(message_id));
-  if (task_->run->events != nullptr && task_->run->events->full()) co_await task_->run->events->room();
+  auto& task = static_cast<detail::Task&>(*task_);
+  if (should_pause(task)) co_await pause(task);
 }
 
 void NodeContext::log(log_level level, std::string_view message) const {

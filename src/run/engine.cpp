@@ -19,7 +19,7 @@ const std::string start_name(START);
 
 }  // namespace
 
-Engine::Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, const Engine* parent, const Task* parent_task)
+Engine::Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, const Engine* parent, Task* parent_task)
     : run_(run), spec_(spec), path_(std::move(path)), depth_(depth), parent_(parent), parent_task_(parent_task) {
   if (depth_ > max_depth)
     throw config_error(errc::bad_config, fmt::format("subgraphs are nested deeper than {}", max_depth));
@@ -99,12 +99,12 @@ bool Engine::cancelled() const noexcept {
 bool Engine::plan() {
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
   if (next_.empty()) next_.swap(deferred_);
-  if (next_.empty()) {
-    check_joins();
+  if ((cut_ || !next_.empty()) && run_.info.stop_requested.load(std::memory_order_relaxed)) {
+    status_ = run_status::stopped;
     return false;
   }
-  if (run_.info.stop_requested.load(std::memory_order_relaxed)) {
-    status_ = run_status::stopped;
+  if (next_.empty()) {
+    check_joins();
     return false;
   }
   check_limits();
@@ -208,8 +208,7 @@ void Engine::run_inline(Task& t) {
     if (t.spec->kind == node_kind::subgraph) {
       enter_child(t);
       while (t.child->advance() != Need::nothing) {}
-      const auto child = std::move(t.child);
-      t.spec->node->leave(t.io, child->take_state());
+      leave_child(t);
     } else {
       UserCode mark;
       t.spec->node->call(t.io);
@@ -278,7 +277,10 @@ void Engine::merge() {
       }
     }
   }
-  for (std::size_t i = 0; i < count_; ++i) task(i).input.reset();
+  for (std::size_t i = 0; i < count_; ++i) {
+    cut_ = cut_ || task(i).state != Task::State::finished;
+    task(i).input.reset();
+  }
   if (watched_ && listens(stream_mode::values)) {
     auto copy = std::make_shared<StateBox>(state_.clone());
     std::shared_ptr<const void> payload(copy, copy->get());
@@ -317,6 +319,9 @@ void Engine::publish_result(Task& t) {
       auto& task = *static_cast<Task*>(arg);
       RunCore& run = task.engine->run_;
       if (m.is_removal() || run.streamed(m.id(), false)) return;
+      // What a mapping hands on from its subgraph was delivered there.
+      if (task.spec->kind == node_kind::subgraph && run.delivered_inside(m.id(), false)) return;
+      if (task.engine->depth_ > 0) run.delivered_inside(m.id(), true);
       run.channel()->push(Chunk(chunk_kind::message, task.origin, task.step, run.info.clock->wall_now())
                               .with_task(task.index)
                               .with_message(m));

@@ -43,14 +43,16 @@ class Task : public TaskInfo {
   std::exception_ptr failure;         // of a blocking call
   State state = State::waiting;
   bool timed_out = false;
+  bool was_idle = false;  // which limit it passed
   std::uint64_t generation = 0;  // tells a late timer from a current one
+  std::uint32_t since_yield = 0;
 };
 
 /// The super-step machine of one graph within a run; subgraphs have engines of their own. All of it runs on the run's
 /// one strand of control.
 class Engine {
  public:
-  Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, const Engine* parent, const Task* parent_task);
+  Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, const Engine* parent, Task* parent_task);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
   ~Engine();
@@ -70,6 +72,8 @@ class Engine {
   bool is_done() const noexcept { return phase_ == Phase::done; }
   RunCore& run() noexcept { return run_; }
   const std::string& path() const noexcept { return path_; }
+  /// The task of the enclosing graph that this engine runs for, or null.
+  Task* parent_task() const noexcept { return parent_task_; }
 
  private:
   enum class Phase : std::uint8_t { plan, running, merge, route, done };
@@ -112,6 +116,7 @@ class Engine {
   asio::awaitable<void> run_child(Task& t);
   asio::awaitable<void> run_router();
   void enter_child(Task& t);
+  void leave_child(Task& t);
   void launch(Task& t);
   void pump();
   void task_done(Task& t, const std::exception_ptr& e);
@@ -133,7 +138,7 @@ class Engine {
   const std::string path_;
   const int depth_;
   const Engine* const parent_;
-  const Task* const parent_task_;
+  Task* const parent_task_;
   StateBox state_;
   Phase phase_ = Phase::plan;
   run_status status_ = run_status::completed;
@@ -156,6 +161,7 @@ class Engine {
   bool in_place_ = false;
   bool watched_ = false;  // somebody may be listening
   bool inline_ = false;
+  bool cut_ = false;  // a stop kept a task from starting, or ended a subgraph early
 
   // routing position: task (count_ stands for START) and router
   std::size_t route_task_ = 0;

@@ -145,13 +145,13 @@ void ErasedStream::start() {
 std::optional<Chunk> ErasedStream::next() {
   ErasedGraph::refuse_on_loop_thread("Stream::next() of stream()", "co_await astream(...).next()");
   start();
-  auto* channel = run_.core_->channel();
+  auto* channel = run_.core_->channel();  // none where no mode was asked for
   std::optional<Chunk> chunk;
   pump(loop_->io, [&] {
-    if (!chunk) chunk = channel->try_next();
+    if (!chunk && channel != nullptr) chunk = channel->try_next();
     return chunk.has_value() || run_.done();
   });
-  if (!chunk) chunk = channel->try_next();
+  if (!chunk && channel != nullptr) chunk = channel->try_next();
   if (!chunk) run_.rethrow();
   return chunk;
 }

@@ -8,10 +8,6 @@
 
 namespace agentflow::detail {
 
-void EventChannel::update_full() noexcept {
-  full_.store(!abandoned_ && (queue_.size() >= capacity_ || bytes_ >= max_bytes), std::memory_order_relaxed);
-}
-
 bool EventChannel::push(Chunk chunk) {
   bool wake = false;
   {
@@ -19,7 +15,8 @@ bool EventChannel::push(Chunk chunk) {
     if (abandoned_ || ended_) return true;
     bytes_ += chunk.size_hint();
     queue_.push_back(std::move(chunk));
-    update_full();
+    // Only the consumer makes it "not full": there may be producers who wait for that moment.
+    if (queue_.size() >= capacity_ || bytes_ >= max_bytes) full_.store(true, std::memory_order_relaxed);
     wake = std::exchange(consumer_waits_, false);
   }
   if (wake) consumer_.unpark();
@@ -62,7 +59,7 @@ void EventChannel::abandon() {
     abandoned_ = true;
     dropped.swap(queue_);
     bytes_ = 0;
-    update_full();
+    full_.store(false, std::memory_order_relaxed);
     waiters = take_waiters();
   }
   for (auto& w : waiters) w->unpark();

@@ -42,7 +42,6 @@ class EventChannel final : public EventSink {
  private:
   // Past the bound in chunks, or in bytes of text, producers wait.
   static constexpr std::size_t max_bytes = 8u << 20;
-  void update_full() noexcept;
   std::vector<std::shared_ptr<ParkingSpot>> take_waiters();
 
   const stream_mode modes_;

@@ -338,6 +338,12 @@ bool RunCore::streamed(const std::string& message_id, bool insert) {
   return !streamed_.insert(message_id).second;
 }
 
+bool RunCore::delivered_inside(const std::string& message_id, bool insert) {
+  if (message_id.empty()) return false;
+  if (!insert) return delivered_inside_.find(message_id) != delivered_inside_.end();
+  return !delivered_inside_.insert(message_id).second;
+}
+
 std::uint64_t RunCore::random() {
   if (!random_) random_.emplace(std::hash<std::string>()(info.run_id.to_string()));
   return (*random_)();

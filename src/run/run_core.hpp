@@ -102,6 +102,8 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
 
   /// Whether a message of this id has been streamed as tokens; remembers it if `insert`.
   bool streamed(const std::string& message_id, bool insert);
+  /// The same for messages that a subgraph's node delivered as a whole.
+  bool delivered_inside(const std::string& message_id, bool insert);
   std::uint64_t random();
   const std::optional<Clock::time_point>& deadline() const noexcept { return deadline_; }
   [[noreturn]] void throw_timeout() const;
@@ -129,6 +131,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   bool launched_ = false;
   std::exception_ptr error_;
   std::set<std::string, std::less<>> streamed_;
+  std::set<std::string, std::less<>> delivered_inside_;
   std::optional<std::mt19937_64> random_;
 
   std::mutex mutex_;  // guards what follows

@@ -200,17 +200,23 @@ asio::awaitable<void> Engine::run_task(Task& t) {
       co_await asio::this_coro::reset_cancellation_state();
       co_await leave_user_code();
     }
-    if (t.cancel_requested || cancelled()) {
+    // Its own limit cancels a task too; it counts only if nothing else did.
+    if (failed_ || cancelled() || (t.cancel_requested && !t.timed_out)) {
       if (failure) std::rethrow_exception(failure);
       co_return;
     }
-    // Work that could not be interrupted is late all the same.
-    const bool late = options.timeout() && clock.now() - started > *options.timeout();
-    if (t.timed_out || late) {
-      const auto limit = late || !options.idle_timeout() ? options.timeout().value_or(std::chrono::nanoseconds(0)) : *options.idle_timeout();
-      t.timed_out = true;
+    if (!t.timed_out) {
+      // Work that could not be interrupted is late all the same.
+      const auto now = clock.now();
+      const Clock::time_point sign{Clock::duration(t.last_sign.load(std::memory_order_relaxed))};
+      t.was_idle = options.idle_timeout() && now - sign > *options.idle_timeout();
+      t.timed_out = t.was_idle || (options.timeout() && now - started > *options.timeout());
+    }
+    if (t.timed_out) {
+      const auto limit = t.was_idle ? *options.idle_timeout() : *options.timeout();
+      t.cancel_requested = false;
       failure = std::make_exception_ptr(timeout_error(
-          fmt::format("node '{}' passed its {} of {:.3f} s", t.spec->name, late || !options.idle_timeout() ? "timeout" : "idle timeout",
+          fmt::format("node '{}' passed its {} of {:.3f} s", t.spec->name, t.was_idle ? "idle timeout" : "timeout",
                       std::chrono::duration<double>(limit).count()),
           limit, where(t)));
       publish_node(t, chunk_kind::node_error, "timeout");
@@ -313,9 +319,11 @@ std::unique_ptr<Clock::Timer> Engine::arm(Task& t, const asio::any_io_executor& 
   return timers;
 }
 
-void Engine::on_timer(Task& t, std::uint64_t generation, bool) {
-  if (t.generation != generation || t.state != Task::State::running) return;
+void Engine::on_timer(Task& t, std::uint64_t generation, bool idle) {
+  if (t.generation != generation || t.state != Task::State::running || t.timed_out) return;
   t.timed_out = true;
+  t.was_idle = idle;
+  t.cancel_requested = true;
   t.signal.emit(asio::cancellation_type::terminal);
 }
 
@@ -358,14 +366,21 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
 void Engine::enter_child(Task& t) {
   auto path = path_.empty() ? t.spec->name : path_ + "/" + t.spec->name;
   t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), std::move(path), depth_ + 1, this, &t);
+  UserCode mark;
   t.child->begin(t.spec->node->enter(t.io));
+}
+
+void Engine::leave_child(Task& t) {
+  const auto child = std::move(t.child);
+  cut_ = cut_ || child->status() == run_status::stopped;
+  UserCode mark;
+  t.spec->node->leave(t.io, child->take_state());
 }
 
 asio::awaitable<void> Engine::run_child(Task& t) {
   enter_child(t);
   co_await t.child->drive();
-  const auto child = std::move(t.child);
-  t.spec->node->leave(t.io, child->take_state());
+  leave_child(t);
 }
 
 asio::awaitable<void> Engine::run_router() {

@@ -238,6 +238,9 @@ TEST_CASE("digest walk: roots are taken as they are given, each file once", "[di
   CHECK(under({"b.txt/x"}).problems.at(0).kind == ProblemKind::unreadable);
   CHECK(names(walk({folder.path("b.txt")})) == Names{folder.path("b.txt")});
   CHECK(names(walk({folder.path() + "//build/"})) == Names{folder.path("build/a.txt")});
+  CHECK(names(walk({folder.path("b.txt")}, {folder.path("b.txt"), {}})) == Names{"b.txt"});
+  CHECK(names(walk({folder.path("build/")}, {folder.path("build/"), {}})) == Names{"a.txt"});
+  CHECK(walk({folder.path("no")}, {folder.path("no"), {}}).problems.at(0).path == folder.path("no"));
   CHECK(walk({}) == WalkResult{});
 }
 

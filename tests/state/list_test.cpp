@@ -61,9 +61,15 @@ struct Probe {
     ++copies;
     ++alive;
   }
-  Probe(Probe&& other) noexcept : value(std::exchange(other.value, -1)) { ++moves; ++alive; }
+  Probe(Probe&& other) noexcept : value(std::exchange(other.value, -1)) {
+    ++moves;
+    ++alive;
+  }
   Probe& operator=(const Probe&) = default;
-  ~Probe() { value = -2; --alive; }
+  ~Probe() {
+    value = -2;
+    --alive;
+  }
   bool operator==(const Probe&) const = default;
 
   int value;
@@ -109,7 +115,9 @@ std::string named(std::string prefix, int a, int b = 0) {
 
 /// Whether the last element of a list of 6 to 8 elements lies behind the one before it: nothing was forked between.
 template <class T>
-bool last_is_adjacent(const List<T>& list) { return &list.back() == &list[list.size() - 2] + 1; }
+bool last_is_adjacent(const List<T>& list) {
+  return &list.back() == &list[list.size() - 2] + 1;
+}
 
 template <class F>
 std::optional<errc> code_of(const F& f) {
@@ -166,7 +174,8 @@ TEST_CASE("elements are read by position and by iterator") {
   CHECK(*it++ == 0);
   CHECK(*--(it += 5) == 5);
   CHECK(it < list.end());
-  CHECK(std::vector<int>(std::make_reverse_iterator(list.end()), std::make_reverse_iterator(list.begin())).front() == 99);
+  CHECK(std::vector<int>(std::make_reverse_iterator(list.end()), std::make_reverse_iterator(list.begin())).front() ==
+        99);
 }
 
 TEST_CASE("a moved-from list is empty and usable") {
@@ -406,13 +415,13 @@ TEST_CASE("what is copied does not depend on the length") {
     Probe::copies = Probe::moves = 0;
     List<Probe> copy = list;
     copy.emplace_back(1);
-    list.emplace_back(2);                                          // fork
+    list.emplace_back(2);  // fork
     CHECK(copy.extends(list) == false);
     CHECK(copy.shared_prefix(list) == static_cast<std::size_t>(n));
     List<Probe> branch = list;
     branch.emplace_back(3);
     CHECK(branch.extends(list));
-    CHECK(std::move(branch).take_from(list.size()).size() == 1);   // copied: the log is shared with `list`
+    CHECK(std::move(branch).take_from(list.size()).size() == 1);  // copied: the log is shared with `list`
     CHECK(Probe::copies == 1);
     CHECK(Probe::moves == 0);
     list.replace(list.size() - 1, Probe(7));
@@ -520,14 +529,20 @@ TEST_CASE("lists behave like vectors under random edits") {
       auto& [other, other_model] = pool[pick(pool.size())];
       const Item item(std::to_string(pick(40)), step);
       switch (pick(12)) {
-        case 0: list = other; model = other_model; break;
+        case 0:
+          list = other;
+          model = other_model;
+          break;
         case 1: list.detach_tip(); break;
         case 2:
           list.truncate(model.size() - std::min(model.size(), pick(8)));
           model.erase(model.begin() + static_cast<std::ptrdiff_t>(list.size()), model.end());
           break;
         case 3: {
-          if (model.size() > 300) { list.clear(); model.clear(); }
+          if (model.size() > 300) {
+            list.clear();
+            model.clear();
+          }
           const Model tail = other_model;
           list.append(other);
           model.insert(model.end(), tail.begin(), tail.end());
@@ -572,9 +587,15 @@ template <class Arm, class Disarm>
 int break_at_every_point(const Arm& arm, const Disarm& disarm) {
   using Operation = void (*)(List<Probe>&);
   const Operation operations[] = {
-      [](List<Probe>& l) { const Probe p(1); l.push_back(p); },
+      [](List<Probe>& l) {
+        const Probe p(1);
+        l.push_back(p);
+      },
       [](List<Probe>& l) { l.push_back(l[0]); },
-      [](List<Probe>& l) { const std::vector<Probe> v(40, Probe(2)); l.append(v); },
+      [](List<Probe>& l) {
+        const std::vector<Probe> v(40, Probe(2));
+        l.append(v);
+      },
       [](List<Probe>& l) { l.append(l); },
       [](List<Probe>& l) { l.replace(l.size() - 3, Probe(3)); },
       [](List<Probe>& l) { l.replace(0, l[1]); },
@@ -588,11 +609,17 @@ int break_at_every_point(const Arm& arm, const Disarm& disarm) {
         bool failed = false;
         {
           List<Probe> list = probes(16), other;
-          if (relation == 1) other = list;                             // shared, at the tip
-          if (relation == 2) { other = list; other.emplace_back(1); }  // shared, behind the tip
-          if (relation == 3) list.truncate(10);                        // alone, behind the tip
-          if (relation == 4) { other = list; list.detach_tip(); }
-          if (relation == 5) {                                         // at the depth bound
+          if (relation == 1) other = list;  // shared, at the tip
+          if (relation == 2) {
+            other = list;
+            other.emplace_back(1);
+          }                                      // shared, behind the tip
+          if (relation == 3) list.truncate(10);  // alone, behind the tip
+          if (relation == 4) {
+            other = list;
+            list.detach_tip();
+          }
+          if (relation == 5) {  // at the depth bound
             for (int i = 0; i < 8; ++i) {
               other = list;
               other.emplace_back(-1);
@@ -651,8 +678,10 @@ TEST_CASE("an index that runs out of memory is built later") {
       failed = true;
     }
     allocations_left = -1;
-    if (failed) ++failures;
-    else CHECK(found == 42u);
+    if (failed)
+      ++failures;
+    else
+      CHECK(found == 42u);
     for (int i = 0; i < 100; ++i) REQUIRE(list.find_id(std::to_string(i)) == static_cast<std::size_t>(i));
     if (!failed) break;
   }
@@ -723,7 +752,8 @@ TEST_CASE("threads search copies of different length of one list") {
         ready.fetch_add(1, std::memory_order_relaxed);  // orders nothing: only the list itself may
         while (ready.load(std::memory_order_relaxed) < threads) std::this_thread::yield();
         for (std::size_t i = 0; i < 40; ++i) {
-          if (version.find_id(std::to_string(i)) != version.size() - 40 + i) wrong.fetch_add(1, std::memory_order_relaxed);
+          if (version.find_id(std::to_string(i)) != version.size() - 40 + i)
+            wrong.fetch_add(1, std::memory_order_relaxed);
         }
       });
     }

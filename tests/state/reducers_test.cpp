@@ -357,9 +357,7 @@ TEST_CASE("what a node did to a conversation becomes a delta") {
   const Notes base{{"a", "1"}, {"b", "2"}, {"", "x"}, {"c", "3"}};
   Notes mine = base;
   SECTION("nothing") { CHECK(lawful<af::add_messages>(base, mine) == Says::none); }
-  SECTION("an equal list built anew") {
-    CHECK(lawful<af::add_messages>(base, Notes(base.to_vector())) == Says::none);
-  }
+  SECTION("an equal list built anew") { CHECK(lawful<af::add_messages>(base, Notes(base.to_vector())) == Says::none); }
   SECTION("appended") {
     mine.append({{"d", "4"}, {"", "y"}, {"", "y"}});
     CHECK(lawful<af::add_messages>(base, mine) == Says::delta);
@@ -374,9 +372,7 @@ TEST_CASE("what a node did to a conversation becomes a delta") {
     const Notes without{{"b", "2"}, {"", "x"}, {"e", "5"}};
     CHECK(lawful<af::add_messages>(base, without) == Says::delta);
   }
-  SECTION("all removed") {
-    CHECK(lawful<af::add_messages>(Notes{{"a", "1"}, {"b", "2"}}, Notes()) == Says::delta);
-  }
+  SECTION("all removed") { CHECK(lawful<af::add_messages>(Notes{{"a", "1"}, {"b", "2"}}, Notes()) == Says::delta); }
   SECTION("reordered") {
     CHECK(lawful<af::add_messages>(base, Notes{{"b", "2"}, {"a", "1"}, {"", "x"}, {"c", "3"}}) == Says::replaced);
   }
@@ -384,7 +380,8 @@ TEST_CASE("what a node did to a conversation becomes a delta") {
     mine.replace(2, {"", "changed"});
     CHECK(lawful<af::add_messages>(base, mine) == Says::replaced);
     CHECK(lawful<af::add_messages>(base, Notes{{"a", "1"}, {"b", "2"}, {"c", "3"}}) == Says::replaced);
-    CHECK(lawful<af::add_messages>(base, Notes{{"", "z"}, {"a", "1"}, {"b", "2"}, {"", "x"}, {"c", "3"}}) == Says::replaced);
+    CHECK(lawful<af::add_messages>(base, Notes{{"", "z"}, {"a", "1"}, {"b", "2"}, {"", "x"}, {"c", "3"}}) ==
+          Says::replaced);
   }
   SECTION("an id appended that is there already, or twice") {
     mine.push_back({"b", "again"});
@@ -539,7 +536,10 @@ TEST_CASE("the law holds for random edits of lists") {
           mine.replace(i, note);
           break;
         }
-        case 5: all.erase(all.begin() + below(size)); mine = Notes(all); break;
+        case 5:
+          all.erase(all.begin() + below(size));
+          mine = Notes(all);
+          break;
         default: std::swap(all[static_cast<std::size_t>(below(size))], all[0]); mine = Notes(all);
       }
     }
@@ -567,9 +567,12 @@ TEST_CASE("apply of a delta is the same as applying its elements one by one") {
       });
       if (note.removal && at == model.end()) fails = true;
       if (fails) break;
-      if (note.removal) model.erase(at);
-      else if (at != model.end()) *at = note;
-      else model.push_back(note);
+      if (note.removal)
+        model.erase(at);
+      else if (at != model.end())
+        *at = note;
+      else
+        model.push_back(note);
     }
     const Notes before = list;
     bool failed = false;

@@ -2,10 +2,12 @@
 // Some sixty small graphs that between them use every feature of the engine, for tests that disturb each of them in turn.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -36,6 +38,7 @@ class Word {
   std::string text_;
   Alive alive_;
 };
+inline void agentflow_write_json(af::JsonWriter& out, const Word& word) { out.string(word.text()); }
 
 /// The state of most graphs here: one field for each kind of reducer.
 struct Doc {
@@ -86,7 +89,9 @@ class Program {
   virtual asio::awaitable<Outcome> ainvoke() const = 0;
   /// Reads the events of all modes to the end.
   virtual asio::awaitable<Outcome> stream() const = 0;
-  /// The same by the blocking twin.
+  /// Reads so many of them and drops the handle; gives how many there were.
+  virtual asio::awaitable<std::size_t> read(std::size_t chunks) const = 0;
+  /// The same as `stream` by the blocking twin.
   virtual Outcome stream_blocking() const = 0;
   virtual std::unique_ptr<Handle> start(const asio::any_io_executor& executor) const = 0;
 };
@@ -115,18 +120,19 @@ af::RunConfig streaming(af::RunConfig config);
 template <class S>
 class ProgramOf final : public Program {
  public:
-  ProgramOf(af::CompiledGraph<S> graph, S input, af::RunConfig config)
-      : graph_(std::move(graph)), input_(std::move(input)), config_(std::move(config)) {}
+  /// Each run gets an input of its own: copies of a list share what any of them appends, and what is alive is counted.
+  ProgramOf(af::CompiledGraph<S> graph, S (*input)(), af::RunConfig config)
+      : graph_(std::move(graph)), input_(input), config_(std::move(config)) {}
 
-  Outcome invoke() const override { return Outcome(graph_.invoke(input_, config_)); }
+  Outcome invoke() const override { return Outcome(graph_.invoke(input_(), config_)); }
   asio::awaitable<Outcome> ainvoke() const override {
-    auto work = graph_.ainvoke(input_, config_);
+    auto work = graph_.ainvoke(input_(), config_);
     af::RunResult<S> result = co_await std::move(work);
     Outcome outcome(result);
     co_return outcome;
   }
   asio::awaitable<Outcome> stream() const override {
-    auto run = graph_.astream(input_, streaming(config_));
+    auto run = graph_.astream(input_(), streaming(config_));
     for (;;) {
       auto next = run.next();
       std::optional<af::Chunk> chunk = co_await std::move(next);
@@ -137,13 +143,23 @@ class ProgramOf final : public Program {
     Outcome outcome(result);
     co_return outcome;
   }
+  asio::awaitable<std::size_t> read(std::size_t chunks) const override {
+    auto run = graph_.astream(input_(), streaming(config_));
+    std::size_t taken = 0;
+    for (; taken < chunks; ++taken) {
+      auto next = run.next();
+      std::optional<af::Chunk> chunk = co_await std::move(next);
+      if (!chunk) break;
+    }
+    co_return taken;
+  }
   Outcome stream_blocking() const override {
-    auto events = graph_.stream(input_, streaming(config_));
+    auto events = graph_.stream(input_(), streaming(config_));
     while (events.next()) {}
     return Outcome(events.result());
   }
   std::unique_ptr<Handle> start(const asio::any_io_executor& executor) const override {
-    return std::make_unique<HandleOf>(graph_.start(executor, input_, config_));
+    return std::make_unique<HandleOf>(graph_.start(executor, input_(), config_));
   }
 
  private:
@@ -164,13 +180,8 @@ class ProgramOf final : public Program {
   };
 
   af::CompiledGraph<S> graph_;
-  S input_;
+  S (*input_)();
   af::RunConfig config_;
 };
 
 }  // namespace corpus
-
-template <>
-struct agentflow::JsonCodec<corpus::Word> {
-  static void write(JsonWriter& out, const corpus::Word& w) { out.string(w.text()); }
-};

@@ -41,8 +41,10 @@ class Edits {
   }
   void set(std::size_t position, std::size_t by) {
     const std::size_t i = find(position);
-    if (i < edits_.size() && edits_[i].position == position) edits_[i].by = by;
-    else edits_.insert(edits_.begin() + static_cast<std::ptrdiff_t>(i), Edit{position, by});
+    if (i < edits_.size() && edits_[i].position == position)
+      edits_[i].by = by;
+    else
+      edits_.insert(edits_.begin() + static_cast<std::ptrdiff_t>(i), Edit{position, by});
   }
 
  private:
@@ -52,8 +54,10 @@ class Edits {
     if (high > 0 && edits_[high - 1].position < position) return high;
     while (low < high) {
       const std::size_t middle = low + (high - low) / 2;
-      if (edits_[middle].position < position) low = middle + 1;
-      else high = middle;
+      if (edits_[middle].position < position)
+        low = middle + 1;
+      else
+        high = middle;
     }
     return low;
   }
@@ -99,7 +103,6 @@ struct add_messages {
         if (mine[j].is_removal()) return Diff<std::vector<M>>::replaced();
         delta.push_back(mine[j++]);
       } else {
-        if (mine.find_id(id)) return Diff<std::vector<M>>::replaced();  // moved
         delta.push_back(M::remove(std::string(std::string_view(id))));
       }
     }
@@ -145,7 +148,9 @@ struct add_messages {
     return std::move(messages).take_from(0);
   }
   template <class M>
-  static void prepare_branch(List<M>& value) noexcept { value.detach_tip(); }
+  static void prepare_branch(List<M>& value) noexcept {
+    value.detach_tip();
+  }
 
   template <class T>
   static constexpr void check() {

@@ -86,6 +86,7 @@ void read_described(const JsonReader& in, T& value) {
 // The preprocessor part. AGENTFLOW_STATE(Type, a, (b, reducer), c): a field stands alone (reducer last_value)
 // or in parentheses with its reducer.
 #define AGENTFLOW_DETAIL_PARENS ()
+#define AGENTFLOW_DETAIL_STRIP(...) __VA_ARGS__
 #define AGENTFLOW_DETAIL_EXPAND(...) \
   AGENTFLOW_DETAIL_EXPAND3(AGENTFLOW_DETAIL_EXPAND3(AGENTFLOW_DETAIL_EXPAND3(AGENTFLOW_DETAIL_EXPAND3(__VA_ARGS__))))
 #define AGENTFLOW_DETAIL_EXPAND3(...) \
@@ -106,7 +107,7 @@ void read_described(const JsonReader& in, T& value) {
 #define AGENTFLOW_DETAIL_FIELD(type, f) \
   AGENTFLOW_DETAIL_CAT(AGENTFLOW_DETAIL_FIELD_, AGENTFLOW_DETAIL_IS_PAREN(f))(type, f)
 #define AGENTFLOW_DETAIL_FIELD_0(type, f) AGENTFLOW_DETAIL_FIELD_MAKE(type, f, ::agentflow::last_value)
-#define AGENTFLOW_DETAIL_FIELD_1(type, f) AGENTFLOW_DETAIL_FIELD_2(type, AGENTFLOW_DETAIL_EXPAND1 f)
+#define AGENTFLOW_DETAIL_FIELD_1(type, f) AGENTFLOW_DETAIL_FIELD_2(type, AGENTFLOW_DETAIL_STRIP f)
 #define AGENTFLOW_DETAIL_FIELD_2(type, ...) AGENTFLOW_DETAIL_FIELD_MAKE(type, __VA_ARGS__)
 #define AGENTFLOW_DETAIL_FIELD_MAKE(type, f, ...) \
   ::agentflow::Field<&type::f, __VA_ARGS__> { #f }

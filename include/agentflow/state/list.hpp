@@ -22,6 +22,10 @@
 namespace agentflow {
 namespace detail {
 
+/// Asked once for each T, where List<T> is first needed.
+template <class T>
+concept CompleteHere = requires { sizeof(T); };
+
 [[noreturn]] inline void throw_no_position(const char* what, std::size_t i, std::size_t size) {
   throw error(errc::bad_input, std::string("List::") + what + ": there is no position " + std::to_string(i) +
                                    " in a list of " + std::to_string(size));
@@ -62,7 +66,7 @@ template <class T>
 class List {
   using Log = detail::Log<T>;
   // Whether T has a List<T> as a member: then T is not complete here. See `grow`.
-  using Nests = std::bool_constant<!requires { sizeof(T); }>;
+  using Nests = std::bool_constant<!detail::CompleteHere<T>>;
 
  public:
   class Iterator;
@@ -79,12 +83,16 @@ class List {
   List(const std::vector<T>& elements) { append(elements.begin(), elements.end()); }
   List(std::vector<T>&& elements) { append(std::move(elements)); }
   template <std::input_iterator It>
-  List(It first, It last) { append(std::move(first), std::move(last)); }
+  List(It first, It last) {
+    append(std::move(first), std::move(last));
+  }
 
   List(const List&) noexcept = default;
   List& operator=(const List&) noexcept = default;
   List(List&& other) noexcept
-      : log_(std::move(other.log_)), size_(std::exchange(other.size_, 0)), off_tip_(std::exchange(other.off_tip_, false)) {}
+      : log_(std::move(other.log_)),
+        size_(std::exchange(other.size_, 0)),
+        off_tip_(std::exchange(other.off_tip_, false)) {}
   List& operator=(List&& other) noexcept {
     List taken(std::move(other));
     std::swap(log_, taken.log_);
@@ -100,7 +108,10 @@ class List {
   const T& front() const noexcept { return (*this)[0]; }
   const T& back() const noexcept { return (*this)[size_ - 1u]; }
   /// The element at position `i`. **Errors** `errc::bad_input` when there is none.
-  const T& at(std::size_t i) const { check_position(i, "at"); return (*this)[i]; }
+  const T& at(std::size_t i) const {
+    check_position(i, "at");
+    return (*this)[i];
+  }
 
   Iterator begin() const noexcept { return {log_.get(), 0}; }
   Iterator end() const noexcept { return {log_.get(), size_}; }
@@ -123,15 +134,15 @@ class List {
   }
   /// Appends all of them or, if one cannot be copied, none.
   void append(const List& other) {
-    if (empty()) *this = other;
-    else append(other.begin(), other.end());
+    if (empty())
+      *this = other;
+    else
+      append(other.begin(), other.end());
   }
   void append(const std::vector<T>& elements) { append(elements.begin(), elements.end()); }
   void append(std::initializer_list<T> elements) { append(elements.begin(), elements.end()); }
   /// The same, moving the elements. When it throws, the vector keeps its size, but elements may have been moved from.
-  void append(std::vector<T>&& elements) {
-    append_n(std::move_iterator(elements.begin()), elements.size());
-  }
+  void append(std::vector<T>&& elements) { append_n(std::move_iterator(elements.begin()), elements.size()); }
   template <std::input_iterator It>
   void append(It first, It last) {
     using Category = typename std::iterator_traits<It>::iterator_category;
@@ -163,8 +174,10 @@ class List {
     List changed = *this;
     changed.truncate(i);
     changed.grow(size_ - i, [&](void* where, std::size_t k) {
-      if (k == 0) ::new (where) T(std::move(element));
-      else ::new (where) T((*this)[i + k]);
+      if (k == 0)
+        ::new (where) T(std::move(element));
+      else
+        ::new (where) T((*this)[i + k]);
     });
     *this = std::move(changed);
   }
@@ -213,7 +226,9 @@ class List {
   /// The position of the element whose `id()` is `id`; of the last one, if several. Empty ids are not found.
   /// **Thread safety** As for reading; `id()` is called under a lock and must not use lists itself.
   /// **Complexity/blocking** O(number of forks), amortised: an element is indexed when it is first searched past.
-  std::optional<std::size_t> find_id(std::string_view id) const requires detail::HasId<T> {
+  std::optional<std::size_t> find_id(std::string_view id) const
+    requires detail::HasId<T>
+  {
     std::size_t limit = id.empty() ? 0 : size_;
     for (Log* log = log_.get(); log && limit > 0; limit = std::exchange(log, log->parent())->base()) {
       if (const std::size_t found = log->find_id(id, limit); found > 0) return found - 1;
@@ -226,7 +241,11 @@ class List {
     static_assert(std::equality_comparable<T>, "agentflow: comparing List<T> needs operator== for T");
     return a.size_ == b.size_ && a.common_prefix(b) == a.size_;
   }
-  friend void swap(List& a, List& b) noexcept { List c(std::move(a)); a = std::move(b); b = std::move(c); }
+  friend void swap(List& a, List& b) noexcept {
+    List c(std::move(a));
+    a = std::move(b);
+    b = std::move(c);
+  }
 
  private:
   void check_position(std::size_t i, const char* what) const {
@@ -304,12 +323,24 @@ class List<T>::Iterator {
   reference operator*() const noexcept { return (*log_)[static_cast<std::size_t>(at_)]; }
   pointer operator->() const noexcept { return &**this; }
   reference operator[](difference_type n) const noexcept { return *(*this + n); }
-  Iterator& operator++() noexcept { ++at_; return *this; }
-  Iterator& operator--() noexcept { --at_; return *this; }
+  Iterator& operator++() noexcept {
+    ++at_;
+    return *this;
+  }
+  Iterator& operator--() noexcept {
+    --at_;
+    return *this;
+  }
   Iterator operator++(int) noexcept { return {log_, at_++}; }
   Iterator operator--(int) noexcept { return {log_, at_--}; }
-  Iterator& operator+=(difference_type n) noexcept { at_ += n; return *this; }
-  Iterator& operator-=(difference_type n) noexcept { at_ -= n; return *this; }
+  Iterator& operator+=(difference_type n) noexcept {
+    at_ += n;
+    return *this;
+  }
+  Iterator& operator-=(difference_type n) noexcept {
+    at_ -= n;
+    return *this;
+  }
   friend Iterator operator+(Iterator i, difference_type n) noexcept { return i += n; }
   friend Iterator operator+(difference_type n, Iterator i) noexcept { return i += n; }
   friend Iterator operator-(Iterator i, difference_type n) noexcept { return i -= n; }

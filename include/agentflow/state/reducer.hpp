@@ -52,14 +52,16 @@ struct DeltaOf<std::optional<D>> {
 };
 
 template <class R, class T>
-using found_delta = typename DeltaOf<std::remove_cv_t<decltype(R::diff(std::declval<const T&>(), std::declval<T>()))>>::type;
+using found_delta =
+    typename DeltaOf<std::remove_cv_t<decltype(R::diff(std::declval<const T&>(), std::declval<T>()))>>::type;
 
 }  // namespace detail
 
 /// A reducer `R` for fields of type `T`: a type with two static functions.
 ///
 /// - `diff(const T& base, T&& mine)` (or `const T& mine`) returns `std::optional<D>` or `Diff<D>`: what turns `base`
-///   into `mine`. It may take `mine` apart, except where it answers `Diff<D>::replaced()`.
+///   into `mine`. It may take `mine` apart, except where it answers `Diff<D>::replaced()`; without that answer, every
+///   change must have a delta.
 /// - `apply(T& value, D delta)` merges a delta into a value, which may be another than the one it was found against.
 ///
 /// The law: `apply(base, diff(base, mine))` makes `base` equal to `mine`. The engine relies on it: where nobody
@@ -71,8 +73,10 @@ using found_delta = typename DeltaOf<std::remove_cv_t<decltype(R::diff(std::decl
 ///
 /// ```cpp
 /// struct longest {
-///   static std::optional<std::string> diff(const std::string& base, const std::string& mine) {
-///     return mine == base ? std::nullopt : std::optional(mine);
+///   static Diff<std::string> diff(const std::string& base, const std::string& mine) {
+///     if (mine == base) return Diff<std::string>::none();
+///     if (mine.size() <= base.size()) return Diff<std::string>::replaced();  // no delta makes it shorter
+///     return mine;
 ///   }
 ///   static void apply(std::string& value, std::string delta) {
 ///     if (delta.size() > value.size()) value = std::move(delta);
@@ -98,14 +102,13 @@ constexpr bool check_reducer() {
 
 namespace detail {
 
-template <class R, class T>
+template <class R, class T, bool = ReducerFor<R, T>>
 struct ReducerDelta {
   using type = found_delta<R, T>;
 };
 // So that a misfit ends in one sentence, not in what follows from it.
 template <class R, class T>
-  requires(!ReducerFor<R, T>)
-struct ReducerDelta<R, T> {
+struct ReducerDelta<R, T, false> {
   static_assert(check_reducer<R, T>());
   using type = T;
 };

@@ -26,7 +26,9 @@ struct last_value {
     return std::move(mine);
   }
   template <class T>
-  static void apply(T& value, std::type_identity_t<T> delta) { value = std::move(delta); }
+  static void apply(T& value, std::type_identity_t<T> delta) {
+    value = std::move(delta);
+  }
 
   template <class T>
   static constexpr void check() {
@@ -35,6 +37,13 @@ struct last_value {
                   "`bool operator==(const X&) const = default;` to the type of the field");
   }
 };
+
+namespace detail {
+
+template <class T>
+concept ListLike = !std::same_as<T, std::string>;
+
+}  // namespace detail
 
 /// Several nodes append to a list; all their elements stand, in the order in which the nodes were declared.
 /// The delta is the elements (characters) at the end; a node that changed or dropped earlier ones replaced the field.
@@ -61,7 +70,9 @@ struct append {
   }
 
   template <class E>
-  static void apply(List<E>& value, std::vector<E> delta) { value.append(std::move(delta)); }
+  static void apply(List<E>& value, std::vector<E> delta) {
+    value.append(std::move(delta));
+  }
   template <class E>
   static void apply(std::vector<E>& value, std::vector<E> delta) {
     value.insert(value.end(), std::move_iterator(delta.begin()), std::move_iterator(delta.end()));
@@ -69,21 +80,21 @@ struct append {
   static void apply(std::string& value, std::string delta) { value += delta; }
 
   /// One element.
-  template <class T>
-    requires(!std::same_as<T, std::string>)
+  template <detail::ListLike T>
   static std::vector<typename T::value_type> delta_from(typename T::value_type element) {
     std::vector<typename T::value_type> delta;
     delta.push_back(std::move(element));
     return delta;
   }
   /// Several elements.
-  template <class T>
-    requires(!std::same_as<T, std::string>)
+  template <detail::ListLike T>
   static std::vector<typename T::value_type> delta_from(List<typename T::value_type> elements) {
     return std::move(elements).take_from(0);
   }
   template <class E>
-  static void prepare_branch(List<E>& value) noexcept { value.detach_tip(); }
+  static void prepare_branch(List<E>& value) noexcept {
+    value.detach_tip();
+  }
 
   template <class T>
   static constexpr void check() {
@@ -110,9 +121,8 @@ concept Integer = std::integral<T> && !std::same_as<T, bool>;
 
 /// Types with a difference that can be added again: floating point, durations, money, vectors.
 template <class T>
-concept Additive = !std::integral<T> && std::equality_comparable<T> && requires(T& value, const T& a, const T& b) {
-  value = static_cast<T>(a + (b - a));
-};
+concept Additive = !std::integral<T> && std::equality_comparable<T> &&
+                   requires(T& value, const T& a, const T& b) { value = static_cast<T>(a + (b - a)); };
 
 }  // namespace detail
 
@@ -145,7 +155,9 @@ struct sum {
     return Diff<D>(std::move(delta));
   }
   template <detail::Additive T, class D>
-  static void apply(T& value, D delta) { value = static_cast<T>(value + delta); }
+  static void apply(T& value, D delta) {
+    value = static_cast<T>(value + delta);
+  }
 
   template <class T>
   static constexpr void check() {
@@ -156,11 +168,15 @@ struct sum {
 
 namespace detail {
 
+template <class T>
+concept Ordered = std::equality_comparable<T> && requires(const T& a, const T& b) {
+  { a < b } -> std::convertible_to<bool>;
+};
+
 /// What `min` and `max` share: the better value stands; a node that made it worse replaced the field.
 template <class Better>
 struct Extremum {
-  template <std::equality_comparable T>
-    requires requires(const T& a) { { a < a } -> std::convertible_to<bool>; }
+  template <Ordered T>
   static Diff<T> diff(const T& base, T&& mine) {
     if (mine == base) return Diff<T>::none();
     if (!Better::better(mine, base)) return Diff<T>::replaced();
@@ -181,26 +197,30 @@ struct Extremum {
 /// The smallest value that any node gives.
 struct min : detail::Extremum<min> {
   template <class T>
-  static bool better(const T& a, const T& b) { return a < b; }
+  static bool better(const T& a, const T& b) {
+    return a < b;
+  }
 };
 
 /// The largest value that any node gives.
 struct max : detail::Extremum<max> {
   template <class T>
-  static bool better(const T& a, const T& b) { return b < a; }
+  static bool better(const T& a, const T& b) {
+    return b < a;
+  }
 };
 
 namespace detail {
 
 /// `std::set`, `std::unordered_set` and what behaves like them.
 template <class T>
-concept SetLike = std::equality_comparable<typename T::key_type> &&
-                  std::same_as<typename T::key_type, typename T::value_type> &&
-                  requires(T& set, const typename T::key_type& key) {
-                    set.insert(key).second;
-                    set.find(key);
-                    set.merge(set);
-                  };
+concept SetLike =
+    std::equality_comparable<typename T::key_type> && std::same_as<typename T::key_type, typename T::value_type> &&
+    requires(T& set, const typename T::key_type& key) {
+      set.insert(key).second;
+      set.find(key);
+      set.merge(set);
+    };
 
 /// `std::map`, `std::unordered_map` and what behaves like them.
 template <class T>
@@ -238,11 +258,14 @@ Diff<C> keyed_diff(const C& base, C&& mine, const Key& key_of, const Same& same)
 struct set_union {
   template <detail::SetLike S>
   static Diff<S> diff(const S& base, S&& mine) {
-    return detail::keyed_diff(base, std::move(mine), [](const auto& key) -> const auto& { return key; },
-                              [](const auto&, const auto&) { return true; });
+    return detail::keyed_diff(
+        base, std::move(mine), [](const auto& key) -> const auto& { return key; },
+        [](const auto&, const auto&) { return true; });
   }
   template <detail::SetLike S>
-  static void apply(S& value, std::type_identity_t<S> delta) { value.merge(delta); }
+  static void apply(S& value, std::type_identity_t<S> delta) {
+    value.merge(delta);
+  }
 
   /// One element.
   template <detail::SetLike S>
@@ -254,8 +277,9 @@ struct set_union {
 
   template <class T>
   static constexpr void check() {
-    static_assert(ReducerFor<set_union, T>,
-                  "agentflow: a set_union field must be a std::set or std::unordered_set whose elements have operator==");
+    static_assert(
+        ReducerFor<set_union, T>,
+        "agentflow: a set_union field must be a std::set or std::unordered_set whose elements have operator==");
   }
 };
 
@@ -265,8 +289,9 @@ struct set_union {
 struct merge_map {
   template <detail::MapLike M>
   static Diff<M> diff(const M& base, M&& mine) {
-    return detail::keyed_diff(base, std::move(mine), [](const auto& entry) -> const auto& { return entry.first; },
-                              [](const auto& a, const auto& b) { return a.second == b.second; });
+    return detail::keyed_diff(
+        base, std::move(mine), [](const auto& entry) -> const auto& { return entry.first; },
+        [](const auto& a, const auto& b) { return a.second == b.second; });
   }
   template <detail::MapLike M>
   static void apply(M& value, std::type_identity_t<M> delta) {

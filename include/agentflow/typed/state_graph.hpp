@@ -54,7 +54,7 @@ class StateGraph {
   /// State, `Update`, `Command`, nothing, or for a conversation a message, messages or text. A node whose first
   /// parameter is of another type is started by `Send`s that carry such a value.
   template <class F>
-    requires(!std::is_member_function_pointer_v<std::decay_t<F>>)
+    requires(!std::is_member_function_pointer_v<std::decay_t<F>> && !std::is_same_v<std::decay_t<F>, CompiledGraph<S>>)
   StateGraph& add_node(std::string name, F&& fn, NodeOptions options = {}) {
     builder_.add_node(std::move(name), detail::make_node<S>(std::decay_t<F>(std::forward<F>(fn))), std::move(options));
     return *this;

@@ -152,9 +152,14 @@ class LogRef {
  public:
   LogRef() noexcept = default;
   explicit LogRef(Log<T>* log) noexcept : log_(log) {}
-  LogRef(const LogRef& other) noexcept : log_(other.log_) { if (log_) log_->retain(); }
+  LogRef(const LogRef& other) noexcept : log_(other.log_) {
+    if (log_) log_->retain();
+  }
   LogRef(LogRef&& other) noexcept : log_(other.release()) {}
-  LogRef& operator=(LogRef other) noexcept { std::swap(log_, other.log_); return *this; }
+  LogRef& operator=(LogRef other) noexcept {
+    std::swap(log_, other.log_);
+    return *this;
+  }
   ~LogRef() { Log<T>::release(log_); }
 
   Log<T>* get() const noexcept { return log_; }
