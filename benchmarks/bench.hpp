@@ -46,10 +46,10 @@ struct Row {
 struct Case {
   std::string workload, variant = {};
   std::string unit = "run";
-  std::function<void(long)> run;    ///< Runs it n times and verifies what comes out.
+  std::function<void(long)> run;  ///< Runs it n times and verifies what comes out.
   Target target = {};
   std::function<void(long)> floor = {};  ///< The same work done n times by the bare parts, if there is such a thing.
-  double units = 1;                 ///< How many units one run is, as in "per chunk".
+  double units = 1;                      ///< How many units one run is, as in "per chunk".
   bool count_instructions = false;
 
   std::string name() const { return variant.empty() ? workload : workload + " " + variant; }

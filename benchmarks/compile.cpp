@@ -10,12 +10,14 @@ void compile(Session& session) {
                        .unit = "graph",
                        .run =
                            [](long n) {
-                             for (long i = 0; i < n; ++i) verify(chain(1000, add_one).spec()->nodes.size() == 1000, "compile: the nodes");
+                             for (long i = 0; i < n; ++i)
+                               verify(chain(1000, add_one).spec()->nodes.size() == 1000, "compile: the nodes");
                            },
                        .target = {.ns = 3e6}});
   session.measure(Case{.workload = "compile(500)", .variant = "wide", .unit = "graph", .run = [](long n) {
                          for (long i = 0; i < n; ++i)
-                           verify(fan_graph(500, branch::immediate).compile().spec()->nodes.size() == 501, "compile: the nodes");
+                           verify(fan_graph(500, branch::immediate).compile().spec()->nodes.size() == 501,
+                                  "compile: the nodes");
                        }});
 }
 

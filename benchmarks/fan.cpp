@@ -72,8 +72,9 @@ void series(Session& session, const std::string& workload, const std::string& va
                                    .floor = [width, posting](long n) { bare_fan_out(n, width, posting); },
                                    .count_instructions = width != 100});
   }
-  session.add_slope(Row{.workload = workload, .variant = variant, .unit = "branch", .target = {.ns = 400, .mallocs = 6}}, rows[0], 10, rows[2],
-                    1000);
+  session.add_slope(
+      Row{.workload = workload, .variant = variant, .unit = "branch", .target = {.ns = 400, .mallocs = 6}}, rows[0], 10,
+      rows[2], 1000);
 }
 
 }  // namespace

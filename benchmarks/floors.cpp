@@ -67,9 +67,7 @@ void spawn_branches(asio::io_context& loop, const AsyncNode& node, long branches
 }
 
 /// A run as small as it can be: a spawned coroutine, a node below it, and a timer.
-asio::awaitable<void> wait_for(asio::steady_timer& timer) {
-  co_await timer.async_wait(asio::use_awaitable);
-}
+asio::awaitable<void> wait_for(asio::steady_timer& timer) { co_await timer.async_wait(asio::use_awaitable); }
 asio::awaitable<void> waiting_run(asio::io_context& loop) {
   asio::steady_timer timer(loop, std::chrono::hours(1));
   co_await wait_for(timer);
@@ -135,7 +133,11 @@ void bare_channel(long items) {
 
 void floors(Session& session) {
   const auto floor = [&](std::string variant, std::string unit, std::function<void(long)> run, double units = 1) {
-    session.measure(Case{.workload = "floor", .variant = std::move(variant), .unit = std::move(unit), .run = std::move(run), .units = units});
+    session.measure(Case{.workload = "floor",
+                         .variant = std::move(variant),
+                         .unit = std::move(unit),
+                         .run = std::move(run),
+                         .units = units});
   };
   floor("function in a loop", "call", [](long n) { bare_functions(1, n); });
   floor("awaited child", "call", [](long n) {

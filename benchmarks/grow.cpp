@@ -51,11 +51,14 @@ void series(Session& session, int length, const std::string& variant, af::stream
     s.messages.push_back(af::Message::from_text(text, af::Role::assistant));
     return s;
   });
-  const auto router = [](const Growing& s) { return s.messages.size() == static_cast<std::size_t>(s.wanted) ? af::END : std::string_view("grow"); };
+  const auto router = [](const Growing& s) {
+    return s.messages.size() == static_cast<std::size_t>(s.wanted) ? af::END : std::string_view("grow");
+  };
   graph.set_entry_point("grow").add_conditional_edges("grow", router, std::vector<std::string>{"grow", "END"});
   const auto app = graph.compile();
 
-  // The mean over a window, so that a rare dear step counts; the median of several runs, so that the machine's moods do not.
+  // The mean over a window, so that a rare dear step counts; the median of several runs, so that the machine's moods do
+  // not.
   const std::array percents{0, 10, 25, 50, 75, 95};
   std::array<std::vector<double>, 6> samples;
   const int window = length / 20;
@@ -65,7 +68,8 @@ void series(Session& session, int length, const std::string& variant, af::stream
     for (std::size_t p = 0; p < percents.size(); ++p) {
       const auto from = static_cast<std::size_t>(length / 100 * percents[p]);
       const std::size_t to = std::min(from + static_cast<std::size_t>(window), marks.size() - 1);
-      samples[p].push_back(std::chrono::duration<double, std::nano>(marks[to] - marks[from]).count() / static_cast<double>(to - from));
+      samples[p].push_back(std::chrono::duration<double, std::nano>(marks[to] - marks[from]).count() /
+                           static_cast<double>(to - from));
     }
   }
   std::vector<double> ratios;

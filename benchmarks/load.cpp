@@ -20,7 +20,8 @@ double since(SteadyClock::time_point start) {
   return std::chrono::duration<double, std::nano>(SteadyClock::now() - start).count();
 }
 
-asio::awaitable<void> one_of_many(const af::CompiledGraph<Counter>& app, SteadyClock::time_point start, double& latency) {
+asio::awaitable<void> one_of_many(const af::CompiledGraph<Counter>& app, SteadyClock::time_point start,
+                                  double& latency) {
   Counter input;
   const auto result = co_await app.ainvoke(input);
   latency = since(start);

@@ -5,14 +5,17 @@
 //
 // Each workload is a graph, compiled once; a line says what one run (step, branch, chunk) of it costs:
 //
-//   ns, min   the median and the smallest of at least five samples, each long enough for the clock. Times swing with the
+//   ns, min   the median and the smallest of at least five samples, each long enough for the clock. Times swing with
+//   the
 //             machine: compare within one report, and only on a quiet machine.
 //   ir        instructions, counted by valgrind's callgrind in a process of its own (N runs and 2N, subtracted). Exact.
-//   mallocs   calls of malloc and its kin, and the bytes they asked for; counted in this process on the thread that runs the
-//             workload, by taking malloc's place, since Asio does not allocate by operator new. Exact. For "inflight" and
-//             suspended runs the bytes are those held meanwhile, overhead of the heap included; for "resident" and "burst"
-//             what the process grew by.
-//   floor     the ns that the bare parts (functions in a loop, awaited coroutines, a new io_context) take for the same work,
+//   mallocs   calls of malloc and its kin, and the bytes they asked for; counted in this process on the thread that
+//   runs the
+//             workload, by taking malloc's place, since Asio does not allocate by operator new. Exact. For "inflight"
+//             and suspended runs the bytes are those held meanwhile, overhead of the heap included; for "resident" and
+//             "burst" what the process grew by.
+//   floor     the ns that the bare parts (functions in a loop, awaited coroutines, a new io_context) take for the same
+//   work,
 //             measured in turns with the workload. Lines named "floor" show the parts one by one.
 //   target    what docs/ promises, and whether it is met.
 //
@@ -22,7 +25,8 @@
 //   --json FILE    writes the rows as JSON too: a list of objects with the columns above, null where not measured
 //   --filter TEXT  only the lines whose name (workload, space, variant) contains TEXT
 //   --no-ir        does not count instructions, which takes most of the time
-//   --check        exits with status 1 when a counter (ir, mallocs, bytes) passes its target or cannot be had; times do not
+//   --check        exits with status 1 when a counter (ir, mallocs, bytes) passes its target or cannot be had; times do
+//   not
 //                  matter for it, so it gives the same answer on any machine
 //   --list         names the lines and exits
 //   --ir NAME N    runs the workload NAME N times and exits: for callgrind and other profilers
@@ -42,8 +46,9 @@
 namespace {
 
 [[noreturn]] void usage(int status) {
-  std::fputs("usage: agentflow_bench [--quick] [--json FILE] [--filter TEXT] [--no-ir] [--check] [--list] [--ir NAME N]\n",
-             status == 0 ? stdout : stderr);
+  std::fputs(
+      "usage: agentflow_bench [--quick] [--json FILE] [--filter TEXT] [--no-ir] [--check] [--list] [--ir NAME N]\n",
+      status == 0 ? stdout : stderr);
   std::exit(status);
 }
 

@@ -19,7 +19,11 @@ std::string number(std::optional<double> v) {
   if (!v) return "-";
   std::array<char, 64> text{};
   const double size = *v < 0 ? -*v : *v;
-  std::snprintf(text.data(), text.size(), size >= 100 || *v == static_cast<double>(static_cast<long long>(*v)) ? "%.0f" : size >= 10 ? "%.1f" : "%.2f", *v);
+  std::snprintf(text.data(), text.size(),
+                size >= 100 || *v == static_cast<double>(static_cast<long long>(*v)) ? "%.0f"
+                : size >= 10                                                         ? "%.1f"
+                                                                                     : "%.2f",
+                *v);
   return text.data();
 }
 
@@ -64,7 +68,8 @@ std::vector<std::string> missed_counters(const std::vector<Row>& rows) {
       if (!value)
         missed.push_back(row.name() + ": " + what + " could not be counted");
       else if (*value > limit)
-        missed.push_back(row.name() + ": " + number(value) + " " + what + " per " + row.unit + ", target <= " + number(limit));
+        missed.push_back(row.name() + ": " + number(value) + " " + what + " per " + row.unit +
+                         ", target <= " + number(limit));
     });
   return missed;
 }
@@ -74,8 +79,11 @@ std::string table(const std::vector<Row>& rows) {
       {"workload", "variant", "unit", "ns", "min", "ir", "mallocs", "bytes", "ratio", "floor", "target", "met"}};
   for (const Row& r : rows) {
     const auto ok = met(r);
-    cells.push_back({r.workload, r.variant, r.unit, number(r.ns), number(r.min_ns), number(r.ir), number(r.mallocs), number(r.bytes),
-                     number(r.ratio), number(r.floor_ns), to_string(r.target), !ok ? "" : *ok ? "yes" : "NO"});
+    cells.push_back({r.workload, r.variant, r.unit, number(r.ns), number(r.min_ns), number(r.ir), number(r.mallocs),
+                     number(r.bytes), number(r.ratio), number(r.floor_ns), to_string(r.target),
+                     !ok   ? ""
+                     : *ok ? "yes"
+                           : "NO"});
   }
   std::vector<std::size_t> widths(cells.front().size());
   for (const auto& line : cells)

@@ -77,10 +77,13 @@ void seq(Session& session) {
   };
   in_loop(async_app, "awaitable");
   in_loop(sync_app, "sync");
-  session.measure(Case{.workload = "seq_stream", .run = [&](long n) {
-                         asio::io_context loop(1);
-                         run_on(loop, astream(async_app, n));
-                       }, .count_instructions = true});
+  session.measure(Case{.workload = "seq_stream",
+                       .run =
+                           [&](long n) {
+                             asio::io_context loop(1);
+                             run_on(loop, astream(async_app, n));
+                           },
+                       .count_instructions = true});
 }
 
 void chains(Session& session) {
@@ -97,8 +100,9 @@ void chains(Session& session) {
                                      .floor = [floor, length](long n) { floor(n, length); },
                                      .count_instructions = length != 100});
     }
-    session.add_slope(Row{.workload = "chain", .variant = variant, .unit = "step", .target = {.ns = target_ns, .mallocs = 0}}, rows[0], 10,
-                      rows[2], 1000);
+    session.add_slope(
+        Row{.workload = "chain", .variant = variant, .unit = "step", .target = {.ns = target_ns, .mallocs = 0}},
+        rows[0], 10, rows[2], 1000);
   };
   series("sync", add_one_now, 100, [](long n, int length) { bare_functions(n, length); });
   series("awaitable", add_one, 150, [](long n, int length) { bare_loop_per_run(n, length, false); });

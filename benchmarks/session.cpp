@@ -23,7 +23,8 @@ long calibrate(const std::function<void(long)>& fn, double wanted) {
   long runs = 1;
   for (;;) {
     const double took = time_of(fn, runs) * static_cast<double>(runs);
-    if (took >= wanted / 2 || runs > (1L << 28)) return std::max(1L, std::lround(static_cast<double>(runs) * wanted / took));
+    if (took >= wanted / 2 || runs > (1L << 28))
+      return std::max(1L, std::lround(static_cast<double>(runs) * wanted / took));
     runs = took < wanted / 40 ? runs * 16 : std::lround(static_cast<double>(runs) * wanted / took) + 1;
   }
 }
@@ -136,8 +137,8 @@ std::optional<double> instructions(const std::string& case_name, long runs) {
   };
   const auto collect = [&](long n) -> std::optional<double> {
     const std::string command = "valgrind --tool=callgrind --callgrind-out-file=/dev/null " +
-                                quoted(std::string(self.data(), static_cast<std::size_t>(length))) + " --ir " + quoted(case_name) + " " +
-                                std::to_string(n) + " 2>&1";
+                                quoted(std::string(self.data(), static_cast<std::size_t>(length))) + " --ir " +
+                                quoted(case_name) + " " + std::to_string(n) + " 2>&1";
     std::FILE* pipe = ::popen(command.c_str(), "r");
     if (pipe == nullptr) return std::nullopt;
     std::optional<double> found;

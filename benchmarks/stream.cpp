@@ -5,7 +5,7 @@
 namespace bench {
 namespace {
 
-constexpr int tokens = 10'000;
+constexpr int tokens = 1'000;
 
 asio::awaitable<void> read_all(const af::CompiledGraph<Counter>& app, long runs) {
   for (long i = 0; i < runs; ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// wide_state: fifteen fields, some of them lists, and large documents passed from node to node. After the benchmark of the
-// same name in LangGraph (libs/langgraph/bench/wide_state.py).
+// wide_state: fifteen fields, some of them lists, and large documents passed from node to node. After the benchmark of
+// the same name in LangGraph (libs/langgraph/bench/wide_state.py).
 #include <map>
 
 #include <agentflow/core/json.hpp>
@@ -14,12 +14,14 @@ using Entries = std::map<std::string, af::JsonValue>;
 
 struct Wide {
   Documents messages, trigger_events, categorizations, responses;
-  af::JsonValue primary_issue_medium, autoresponse, issue, relevant_rules, memory_docs, user_info, crm_info, email_thread_id, bot_id;
+  af::JsonValue primary_issue_medium, autoresponse, issue, relevant_rules, memory_docs, user_info, crm_info,
+      email_thread_id, bot_id;
   Entries slack_participants, notified_assignees;
 };
-AGENTFLOW_STATE(Wide, (messages, af::append), (trigger_events, af::append), (categorizations, af::append), (responses, af::append),
-                primary_issue_medium, autoresponse, issue, relevant_rules, memory_docs, user_info, crm_info, email_thread_id, bot_id,
-                (slack_participants, af::merge_map), (notified_assignees, af::merge_map))
+AGENTFLOW_STATE(Wide, (messages, af::append), (trigger_events, af::append), (categorizations, af::append),
+                (responses, af::append), primary_issue_medium, autoresponse, issue, relevant_rules, memory_docs,
+                user_info, crm_info, email_thread_id, bot_id, (slack_participants, af::merge_map),
+                (notified_assignees, af::merge_map))
 
 namespace {
 

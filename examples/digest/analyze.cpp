@@ -157,7 +157,7 @@ FileReport analyze(const FileJob& job, std::uint64_t max_bytes) {
   report.language = detect_language(job.path, {}).name;
   if (job.path.find('\0') != std::string::npos) return unreadable(std::move(report), EINVAL);
   // Look before opening: opening a device may do things.
-  struct ::stat info {};
+  struct ::stat info{};
   if (::stat(job.path.c_str(), &info) != 0) return unreadable(std::move(report), errno);
   if (!S_ISREG(info.st_mode)) return failed(std::move(report), Status::not_regular, std::string(kind_of(info.st_mode)));
   const Descriptor file(job.path);

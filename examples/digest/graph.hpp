@@ -41,8 +41,8 @@ struct Corpus {
   bool walk_stopped = false;
   Digest digest;
 };
-AGENTFLOW_STATE(Corpus, roots, max_bytes, jobs, planned, problems, skipped, (reports, agentflow::append), (languages, add_totals),
-                walk_stopped, digest)
+AGENTFLOW_STATE(Corpus, roots, max_bytes, jobs, planned, problems, skipped, (reports, agentflow::append),
+                (languages, add_totals), walk_stopped, digest)
 
 /// What the nodes need of the program: how to learn that it should end.
 struct Session {

@@ -99,7 +99,8 @@ asio::awaitable<int> run(asio::io_context& loop, const digest::Options& options)
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto line = digest::parse_command_line(std::vector<std::string>(argv + 1, argv + argc), digest::hardware_jobs());
+  const auto line =
+      digest::parse_command_line(std::vector<std::string>(argv + 1, argv + argc), digest::hardware_jobs());
   if (!line.ok()) {
     fmt::print(stderr, "digest: {}\n", line.error);
     return digest::usage_exit_code;

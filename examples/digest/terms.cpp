@@ -150,9 +150,8 @@ class TermTable {
       return a.first != b.first ? a.first > b.first : a.second < b.second;
     });
     scan.terms.reserve(static_cast<std::size_t>(kept));
-    std::for_each(found.begin(), found.begin() + kept, [&](const auto& f) {
-      scan.terms.push_back({std::string(f.second), f.first});
-    });
+    std::for_each(found.begin(), found.begin() + kept,
+                  [&](const auto& f) { scan.terms.push_back({std::string(f.second), f.first}); });
   }
 
  private:

@@ -33,7 +33,8 @@ struct fmt::formatter<agentflow::Chunk> : fmt::formatter<std::string_view> {
 
 /// An error with all its causes, one per line.
 template <class E>
-struct fmt::formatter<E, std::enable_if_t<std::is_base_of_v<agentflow::error, E>, char>> : fmt::formatter<std::string_view> {
+struct fmt::formatter<E, std::enable_if_t<std::is_base_of_v<agentflow::error, E>, char>>
+    : fmt::formatter<std::string_view> {
   auto format(const agentflow::error& e, fmt::format_context& ctx) const {
     return fmt::formatter<std::string_view>::format(agentflow::describe(static_cast<const std::exception&>(e)), ctx);
   }

@@ -170,6 +170,8 @@ std::string describe(const std::exception_ptr& e) {
   return out;
 }
 
-std::ostream& operator<<(std::ostream& out, const error& e) { return out << describe(static_cast<const std::exception&>(e)); }
+std::ostream& operator<<(std::ostream& out, const error& e) {
+  return out << describe(static_cast<const std::exception&>(e));
+}
 
 }  // namespace agentflow

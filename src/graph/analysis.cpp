@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include <fmt/format.h>
@@ -16,7 +17,8 @@ using Mask = std::vector<std::uint8_t>;
 
 class Analysis {
  public:
-  Analysis(const GraphSpec& spec, std::vector<GraphProblem>& problems) : g_(spec), problems_(problems), n_(spec.nodes.size()) {}
+  Analysis(const GraphSpec& spec, std::vector<GraphProblem>& problems)
+      : g_(spec), problems_(problems), n_(spec.nodes.size()) {}
 
   void run() {
     if (g_.start.empty()) {
@@ -98,7 +100,8 @@ class Analysis {
   void orphans(const Mask& reached) {
     for (NodeId id = 0; id < n_; ++id)
       if (!reached[id])
-        add(errc::graph_orphan, fmt::format("no path from START reaches node '{}': add an edge to it, or remove it", g_.nodes[id].name),
+        add(errc::graph_orphan,
+            fmt::format("no path from START reaches node '{}': add an edge to it, or remove it", g_.nodes[id].name),
             {g_.nodes[id].name});
   }
 
@@ -127,7 +130,9 @@ class Analysis {
     for (NodeId id = 0; id < n_; ++id)
       if (reached[id] && !ends[id])
         add(errc::graph_no_exit,
-            fmt::format("from node '{0}' no path leads to END: where a run should be over, say add_edge(\"{0}\", \"END\")", g_.nodes[id].name),
+            fmt::format(
+                "from node '{0}' no path leads to END: where a run should be over, say add_edge(\"{0}\", \"END\")",
+                g_.nodes[id].name),
             {g_.nodes[id].name});
   }
 
@@ -142,7 +147,8 @@ class Analysis {
       while (!path.empty()) {
         auto& [id, next] = path.back();
         const auto& out = g_.nodes[id].out.targets;
-        if (g_.nodes[id].node->may_command() || next == out.size()) {
+        const bool replaceable = g_.nodes[id].node->may_command() && g_.nodes[id].options.edges() == edges::replaced;
+        if (replaceable || next == out.size()) {
           mark[id] = done;
           path.pop_back();
           continue;
@@ -155,7 +161,8 @@ class Analysis {
           continue;
         }
         std::vector<NodeId> loop;
-        for (auto it = std::find_if(path.begin(), path.end(), [t = t](const auto& p) { return p.first == t; }); it != path.end(); ++it)
+        for (auto it = std::find_if(path.begin(), path.end(), [t = t](const auto& p) { return p.first == t; });
+             it != path.end(); ++it)
           loop.push_back(it->first);
         add(errc::graph_no_exit,
             fmt::format("the loop {} -> {} has only unconditional edges and never ends: make one of them conditional",
@@ -166,28 +173,35 @@ class Analysis {
     }
   }
 
-  /// What certainly runs once all of `roots` run: along static edges and complete joins.
-  Mask certain(const std::vector<NodeId>& roots) const {
-    Mask sure(n_);
-    std::vector<NodeId> work;
-    auto visit = [&](NodeId t) {
-      if (t != end_node && !sure[t]) {
-        sure[t] = 1;
-        work.push_back(t);
-      }
+  /// From which nodes a run may come to an end without ever running `s`, as far as it does not pass a join. A loop that
+  /// only `s` leads out of is no such end.
+  Mask may_avoid(NodeId s) const {
+    Mask avoid(n_);
+    const auto avoids = [&](NodeId t) { return t == end_node || avoid[t]; };
+    const auto by_edges = [&](const Outgoing& out) {
+      return std::all_of(out.targets.begin(), out.targets.end(), avoids) &&
+             std::all_of(out.routers.begin(), out.routers.end(), [&](const RouterSpec& r) {
+               return !r.has_map ||
+                      std::any_of(r.map.begin(), r.map.end(), [&](const auto& m) { return avoids(m.second); });
+             });
     };
-    for (auto r : roots) visit(r);
-    while (!work.empty()) {
-      const auto id = work.back();
-      work.pop_back();
-      if (g_.nodes[id].node->may_command() && g_.nodes[id].options.edges() == edges::replaced) continue;
-      for (auto t : g_.nodes[id].out.targets) visit(t);
-      for (const auto& j : g_.nodes[id].out.joins) {
-        const auto& join = g_.joins[j.join];
-        if (std::all_of(join.sources.begin(), join.sources.end(), [&](NodeId s) { return sure[s]; })) visit(join.target);
+    const auto by_command = [&](const NodeSpec& n) {
+      if (!n.node->may_command() || n.options.edges() == edges::both) return false;
+      const auto& to = n.options.destinations();
+      return to.empty() || std::any_of(to.begin(), to.end(), [&](const std::string& d) {
+               const auto t = g_.find(d);
+               return t && avoids(*t);
+             });
+    };
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (auto id = static_cast<NodeId>(n_); id-- > 0;) {
+        if (avoid[id] || id == s || !(by_edges(g_.nodes[id].out) || by_command(g_.nodes[id]))) continue;
+        avoid[id] = 1;
+        changed = true;
       }
     }
-    return sure;
+    return avoid;
   }
 
   /// The sets of nodes that one decision may start together.
@@ -218,19 +232,38 @@ class Analysis {
 
   void starving_joins() {
     if (g_.joins.empty()) return;
-    std::vector<Mask> closures;
-    for (const auto& r : roots()) closures.push_back(certain(r));
-    for (const auto& join : g_.joins) {
-      const bool fed = std::any_of(closures.begin(), closures.end(), [&](const Mask& m) {
-        return std::all_of(join.sources.begin(), join.sources.end(), [&](NodeId s) { return m[s]; });
-      });
-      if (fed) continue;
+    std::map<NodeId, Mask> avoid;
+    for (const auto& join : g_.joins)
+      for (auto source : join.sources)
+        if (!avoid.contains(source)) avoid.emplace(source, may_avoid(source));
+    Mask fed(g_.joins.size());
+    for (auto running : roots()) {
+      const auto sure = [&](NodeId source) {
+        return std::any_of(running.begin(), running.end(),
+                           [&](NodeId r) { return r != end_node && !avoid.at(source)[r]; });
+      };
+      Mask fed_here(g_.joins.size());
+      for (bool changed = true; changed;) {
+        changed = false;
+        for (std::size_t j = 0; j < g_.joins.size(); ++j) {
+          const auto& sources = g_.joins[j].sources;
+          if (fed_here[j] || !std::all_of(sources.begin(), sources.end(), sure)) continue;
+          fed[j] = fed_here[j] = 1;
+          running.push_back(g_.joins[j].target);
+          changed = true;
+        }
+      }
+    }
+    for (std::size_t j = 0; j < g_.joins.size(); ++j) {
+      if (fed[j]) continue;
+      const auto& join = g_.joins[j];
       auto names = list(join.sources);
       names.emplace_back(g_.name_of(join.target));
       add(errc::graph_join_skipped,
-          fmt::format("the join {{{}}} -> '{}' waits for nodes of which a conditional edge may skip one: join what always runs "
-                      "together, or add plain edges to '{}' and defer it",
-                      names_of(join.sources), names.back(), names.back()),
+          fmt::format(
+              "the join {{{}}} -> '{}' waits for nodes of which a conditional edge may skip one: join what always runs "
+              "together, or add plain edges to '{}' and defer it",
+              names_of(join.sources), names.back(), names.back()),
           names);
     }
   }
@@ -247,11 +280,14 @@ class Analysis {
     for (const auto& n : g_.nodes) check(n.out);
   }
   void writers(NodeId a, NodeId b) {
+    if (g_.nodes[a].options.defer() != g_.nodes[b].options.defer()) return;  // never in one step
     for (const auto& f : g_.nodes[a].options.writes()) {
       const auto& other = g_.nodes[b].options.writes();
-      if (std::find(other.begin(), other.end(), f) == other.end() || g_.ops->rule_of(f) != field_rule::exclusive) continue;
+      if (std::find(other.begin(), other.end(), f) == other.end() || g_.ops->rule_of(f) != field_rule::exclusive)
+        continue;
       add(errc::graph_parallel_writers,
-          fmt::format("nodes '{}' and '{}' run in one step and both write field '{}', which takes one writer: give it a reducer",
+          fmt::format("nodes '{}' and '{}' run in one step and both write field '{}', which takes one writer: give it "
+                      "a reducer",
                       g_.nodes[a].name, g_.nodes[b].name, f),
           {g_.nodes[a].name, g_.nodes[b].name, f});
     }
@@ -269,7 +305,9 @@ class Analysis {
     for (NodeId id = 0; id < n_; ++id)
       if (bad[id] && !g_.nodes[id].takes_state)
         add(errc::graph_input_mismatch,
-            fmt::format("node '{}' takes an input of its own, so only a Send can start it, but a plain edge leads to it", g_.nodes[id].name),
+            fmt::format(
+                "node '{}' takes an input of its own, so only a Send can start it, but a plain edge leads to it",
+                g_.nodes[id].name),
             {g_.nodes[id].name});
   }
 

@@ -87,9 +87,7 @@ std::string Chunk::to_json() const {
       else
         w.null();
       break;
-    default:
-      w.key("content");
-      w.string(content());
+    default: w.key("content"); w.string(content());
   }
   field("message_id", message_id_);
   field("node", origin_->node);

@@ -84,12 +84,14 @@ void mermaid(const GraphSpec& g, const std::string& prefix, const std::string& i
       continue;
     }
     const auto note = notes(node);
-    out += fmt::format("{}{}[\"{}{}\"]\n", indent, id(n), escaped(node.name, true), note.empty() ? "" : "<br/><i>" + note + "</i>");
+    out += fmt::format("{}{}[\"{}{}\"]\n", indent, id(n), escaped(node.name, true),
+                       note.empty() ? "" : "<br/><i>" + note + "</i>");
   }
   out += fmt::format("{}{}([\"END\"])\n", indent, end);
   each_edge(g, id, start, end, [&](const Edge& e) {
     const char* arrow = e.style == Edge::conditional ? "-.->" : e.style == Edge::join ? "==>" : "-->";
-    const auto label = e.label.empty() || e.style == Edge::join ? std::string() : fmt::format("|\"{}\"|", escaped(e.label, true));
+    const auto label =
+        e.label.empty() || e.style == Edge::join ? std::string() : fmt::format("|\"{}\"|", escaped(e.label, true));
     out += fmt::format("{}{} {}{} {}\n", indent, e.from, arrow, label, e.to);
   });
 }
@@ -97,13 +99,16 @@ void mermaid(const GraphSpec& g, const std::string& prefix, const std::string& i
 void dot(const GraphSpec& g, const std::string& prefix, const std::string& indent, std::string& out) {
   auto id = [&](NodeId n) { return fmt::format("{}n{}", prefix, n); };
   const auto start = prefix + "start", end = prefix + "stop";
-  out += fmt::format("{}{} [label=\"START\", shape=oval];\n{}{} [label=\"END\", shape=oval];\n", indent, start, indent, end);
+  out += fmt::format("{}{} [label=\"START\", shape=oval];\n{}{} [label=\"END\", shape=oval];\n", indent, start, indent,
+                     end);
   for (NodeId n = 0; n < g.nodes.size(); ++n) {
     const auto& node = g.nodes[n];
     const auto note = notes(node);
-    out += fmt::format("{}{} [label=\"{}{}\", shape=box];\n", indent, id(n), escaped(node.name, false), note.empty() ? "" : "\\n" + note);
+    out += fmt::format("{}{} [label=\"{}{}\", shape=box];\n", indent, id(n), escaped(node.name, false),
+                       note.empty() ? "" : "\\n" + note);
     if (const auto child = node.node->subgraph()) {
-      out += fmt::format("{}subgraph \"cluster_{}\" {{\n{}  label=\"{}\";\n", indent, id(n), indent, escaped(node.name, false));
+      out += fmt::format("{}subgraph \"cluster_{}\" {{\n{}  label=\"{}\";\n", indent, id(n), indent,
+                         escaped(node.name, false));
       dot(*child, id(n) + "_", indent + "  ", out);
       out += indent + "}\n";
       out += fmt::format("{}{} -> {}_start [style=dotted];\n", indent, id(n), id(n));
@@ -111,7 +116,8 @@ void dot(const GraphSpec& g, const std::string& prefix, const std::string& inden
   }
   each_edge(g, id, start, end, [&](const Edge& e) {
     const char* style = e.style == Edge::conditional ? "dashed" : e.style == Edge::join ? "bold" : "solid";
-    out += fmt::format("{}{} -> {} [style={}, label=\"{}\"];\n", indent, e.from, e.to, style, e.style == Edge::join ? "" : escaped(e.label, false));
+    out += fmt::format("{}{} -> {} [style={}, label=\"{}\"];\n", indent, e.from, e.to, style,
+                       e.style == Edge::join ? "" : escaped(e.label, false));
   });
 }
 

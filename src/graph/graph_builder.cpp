@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "core/json_text.hpp"
 #include "graph/analysis.hpp"
 
 namespace agentflow {
@@ -52,7 +53,9 @@ std::optional<NodeId> GraphSpec::find(std::string_view name) const noexcept {
   if (name == END) return end_node;
   return std::nullopt;
 }
-std::string_view GraphSpec::name_of(NodeId id) const noexcept { return id == end_node ? END : std::string_view(nodes[id].name); }
+std::string_view GraphSpec::name_of(NodeId id) const noexcept {
+  return id == end_node ? END : std::string_view(nodes[id].name);
+}
 
 /// One freeze: fills a GraphSpec and the list of problems side by side.
 class GraphBuilder::Freezer {
@@ -65,7 +68,8 @@ class GraphBuilder::Freezer {
     for (const auto& n : builder_.nodes_) take_node(n);
     for (const auto& [name, node] : builder_.overrides_) take_override(name, node);
     for (const auto& [name, handler] : builder_.handlers_) take_handler(name, handler);
-    if (builder_.nodes_.empty()) problem(errc::graph_no_entry, "the graph is empty: add_node() and set_entry_point() first", {});
+    if (builder_.nodes_.empty())
+      problem(errc::graph_no_entry, "the graph is empty: add_node() and set_entry_point() first", {});
     for (const auto& e : builder_.edges_) take_edge(e);
     for (const auto& r : builder_.routers_) take_router(r);
     for (auto& n : spec_->nodes) finish(n);
@@ -92,10 +96,12 @@ class GraphBuilder::Freezer {
   }
 
   void take_node(const Node& n) {
-    if (n.name.empty() || n.name.size() > 255 ||
+    if (n.name.empty() || n.name.size() > 255 || detail::find_invalid_utf8(n.name) != detail::all_valid ||
         std::any_of(n.name.begin(), n.name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f || c == '/'; })) {
       problem(errc::graph_bad_name,
-              fmt::format("node name '{}' is empty, longer than 255 bytes, or has a control character or '/'", n.name), {n.name});
+              fmt::format("node name {} is empty, longer than 255 bytes, not UTF-8, or has a control character or '/'",
+                          detail::quoted(n.name)),
+              {n.name});
       return;
     }
     if (n.name == START || n.name == END) {
@@ -104,7 +110,8 @@ class GraphBuilder::Freezer {
     }
     if (!spec_->ids_.emplace(n.name, static_cast<NodeId>(spec_->nodes.size())).second) {
       problem(errc::graph_bad_name,
-              fmt::format("node '{}' is added twice: use another name, or override_node() to replace it", n.name), {n.name});
+              fmt::format("node '{}' is added twice: use another name, or override_node() to replace it", n.name),
+              {n.name});
       return;
     }
     NodeSpec s;
@@ -118,7 +125,8 @@ class GraphBuilder::Freezer {
   NodeSpec* named(const std::string& name, std::string_view what) {
     const auto it = spec_->ids_.find(name);
     if (it != spec_->ids_.end()) return &spec_->nodes[it->second];
-    problem(errc::graph_unknown_name, fmt::format("{} names the unknown node '{}'; nodes are: {}", what, name, declared()), {name});
+    problem(errc::graph_unknown_name,
+            fmt::format("{} names the unknown node '{}'; nodes are: {}", what, name, declared()), {name});
     return nullptr;
   }
   void take_override(const std::string& name, const std::shared_ptr<ErasedNode>& node) {
@@ -185,8 +193,17 @@ class GraphBuilder::Freezer {
       return;
     }
     join.target = *to;
+    auto sources = join.sources;
+    std::sort(sources.begin(), sources.end());
+    if (!joins_.emplace(std::move(sources), join.target).second) {
+      auto names = e.from;
+      names.push_back(e.to);
+      problem(errc::graph_duplicate_edge, what + " is added twice", std::move(names));
+      return;
+    }
     for (std::size_t s = 0; s < join.sources.size(); ++s)
-      spec_->nodes[join.sources[s]].out.joins.emplace_back(static_cast<std::uint32_t>(spec_->joins.size()), static_cast<std::uint32_t>(s));
+      spec_->nodes[join.sources[s]].out.joins.emplace_back(static_cast<std::uint32_t>(spec_->joins.size()),
+                                                           static_cast<std::uint32_t>(s));
     spec_->joins.push_back(std::move(join));
   }
 
@@ -197,7 +214,8 @@ class GraphBuilder::Freezer {
     spec.router = r.router;
     spec.has_map = r.path_map.has_value();
     if (r.path_map) {
-      if (r.path_map->empty()) problem(errc::graph_bad_option, what + " has an empty path map: it could go nowhere", {r.from});
+      if (r.path_map->empty())
+        problem(errc::graph_bad_option, what + " has an empty path map: it could go nowhere", {r.from});
       for (const auto& [key, name] : *r.path_map)
         if (const auto to = target(name, fmt::format("{} (key '{}')", what, key))) spec.map.emplace_back(key, *to);
     }
@@ -209,10 +227,12 @@ class GraphBuilder::Freezer {
     if (!o.retry() && defaults_.retry()) o.retry(*defaults_.retry());
     if (!o.timeout() && defaults_.timeout()) o.timeout(*defaults_.timeout());
     if (!o.idle_timeout() && defaults_.idle_timeout()) o.idle_timeout(*defaults_.idle_timeout());
-    if (!o.executor() && defaults_.executor()) o.executor(*defaults_.executor());
     n.kind = n.node->kind();
+    const bool movable = n.kind == node_kind::sync || n.kind == node_kind::async;  // the others have a place already
+    if (!o.executor() && defaults_.executor() && movable) o.executor(*defaults_.executor());
     n.takes_state = n.node->input_type() == *spec_->ops->type;
-    n.plain = !o.retry() && !o.timeout() && !o.idle_timeout() && !o.executor() && !n.handler && n.kind != node_kind::blocking;
+    n.plain =
+        !o.retry() && !o.timeout() && !o.idle_timeout() && !o.executor() && !n.handler && n.kind != node_kind::blocking;
     check_options(n);
     const auto child = n.node->subgraph();
     n.inline_call = n.plain && n.kind != node_kind::async && (!child || child->all_sync);
@@ -223,7 +243,9 @@ class GraphBuilder::Freezer {
 
   void check_options(const NodeSpec& n) {
     const auto& o = n.options;
-    auto bad = [&](std::string_view why) { problem(errc::graph_bad_option, fmt::format("node '{}': {}", n.name, why), {n.name}); };
+    auto bad = [&](std::string_view why) {
+      problem(errc::graph_bad_option, fmt::format("node '{}': {}", n.name, why), {n.name});
+    };
     if (o.timeout() && *o.timeout() <= std::chrono::nanoseconds::zero()) bad("timeout must be positive");
     if (o.idle_timeout() && *o.idle_timeout() <= std::chrono::nanoseconds::zero()) bad("idle_timeout must be positive");
     if (const auto& r = o.retry()) {
@@ -235,11 +257,14 @@ class GraphBuilder::Freezer {
     }
     for (const auto& d : o.destinations()) target(d, fmt::format("destinations of node '{}'", n.name));
     if (!o.destinations().empty() && !n.node->may_command()) bad("has destinations but never returns a Command");
-    if (o.executor() && n.kind == node_kind::blocking) bad("is af::blocking and has an executor: it can run on one of them");
-    if (o.executor() && n.kind == node_kind::subgraph) bad("is a subgraph and has an executor: set executors on its nodes");
+    if (o.executor() && n.kind == node_kind::blocking)
+      bad("is af::blocking and has an executor: it can run on one of them");
+    if (o.executor() && n.kind == node_kind::subgraph)
+      bad("is a subgraph and has an executor: set executors on its nodes");
     for (const auto& f : o.writes())
       if (spec_->ops->rule_of(f) == field_rule::unknown)
-        problem(errc::graph_unknown_name, fmt::format("node '{}' declares writes to '{}', which is not a field of the state", n.name, f),
+        problem(errc::graph_unknown_name,
+                fmt::format("node '{}' declares writes to '{}', which is not a field of the state", n.name, f),
                 {n.name, f});
   }
 
@@ -247,8 +272,11 @@ class GraphBuilder::Freezer {
   const NodeOptions& defaults_;
   std::shared_ptr<GraphSpec> spec_;
   std::vector<GraphProblem> problems_;
+  std::set<std::pair<std::vector<NodeId>, NodeId>> joins_;
 };
 
-std::shared_ptr<const GraphSpec> GraphBuilder::freeze(const NodeOptions& defaults) const { return Freezer(*this, defaults).run(); }
+std::shared_ptr<const GraphSpec> GraphBuilder::freeze(const NodeOptions& defaults) const {
+  return Freezer(*this, defaults).run();
+}
 
 }  // namespace agentflow

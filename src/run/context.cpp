@@ -12,7 +12,8 @@
 namespace agentflow {
 
 void NodeContext::throw_if_cancelled() const {
-  if (cancelled()) throw cancelled_error(errc::cancelled, "the task was cancelled", ErrorContext().node(node()).step(step()));
+  if (cancelled())
+    throw cancelled_error(errc::cancelled, "the task was cancelled", ErrorContext().node(node()).step(step()));
 }
 
 asio::awaitable<void> NodeContext::sleep(std::chrono::nanoseconds duration) {
@@ -22,18 +23,21 @@ asio::awaitable<void> NodeContext::sleep(std::chrono::nanoseconds duration) {
 void* NodeContext::user_object(const std::type_info& wanted) const {
   const RunInfo& run = *task_->run;
   if (run.user == nullptr)
-    throw config_error(errc::bad_context, "the run has no user context: give one with RunConfig().context(std::make_shared<T>(...))",
+    throw config_error(errc::bad_context,
+                       "the run has no user context: give one with RunConfig().context(std::make_shared<T>(...))",
                        ErrorContext().node(node()).step(step()));
   if (*run.user_type != wanted)
-    throw config_error(errc::bad_context,
-                       fmt::format("the run's user context has type {}, the node asks for {}", run.user_type->name(), wanted.name()),
-                       ErrorContext().node(node()).step(step()));
+    throw config_error(
+        errc::bad_context,
+        fmt::format("the run's user context has type {}, the node asks for {}", run.user_type->name(), wanted.name()),
+        ErrorContext().node(node()).step(step()));
   return run.user.get();
 }
 
 Chunk NodeContext::make(chunk_kind kind) {
   if (!task_->origin)
-    task_->origin = std::make_shared<Chunk::Origin>(task_->run->run_id, task_->run->thread_id, *task_->node, *task_->path);
+    task_->origin =
+        std::make_shared<Chunk::Origin>(task_->run->run_id, task_->run->thread_id, *task_->node, *task_->path);
   heartbeat();
   Chunk chunk(kind, task_->origin, task_->step, task_->run->clock->wall_now());
   return std::move(chunk).with_task(task_->index);
@@ -69,7 +73,9 @@ namespace {
 bool full(const RunInfo& run) { return run.events != nullptr && run.events->full(); }
 
 /// Whether a node that has emitted must wait: for room, or to give way, so that one which only emits can be cancelled.
-bool should_pause(detail::Task& t) { return full(*t.run) || ++t.since_yield >= 64; }
+bool should_pause(detail::Task& t) {
+  return full(*t.run) || t.engine->run().cancel_requested() || ++t.since_yield >= 64;
+}
 
 asio::awaitable<void> pause(detail::Task& t) {
   t.since_yield = 0;
@@ -96,7 +102,8 @@ asio::awaitable<void> NodeContext::emit_token(std::string text, std::string mess
 void NodeContext::log(log_level level, std::string_view message) const {
   LogSink* sink = task_->run->logger;
   if (sink == nullptr || !sink->enabled(level)) return;
-  sink->log(level, fmt::format("{}{}{} step={} attempt={}: {}", path(), path().empty() ? "" : "/", node(), step(), attempt(), message));
+  sink->log(level, fmt::format("{}{}{} step={} attempt={}: {}", path(), path().empty() ? "" : "/", node(), step(),
+                               attempt(), message));
 }
 
 }  // namespace agentflow

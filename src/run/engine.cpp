@@ -19,7 +19,8 @@ const std::string start_name(START);
 
 }  // namespace
 
-Engine::Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, const Engine* parent, Task* parent_task)
+Engine::Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, const Engine* parent,
+               Task* parent_task)
     : run_(run), spec_(spec), path_(std::move(path)), depth_(depth), parent_(parent), parent_task_(parent_task) {
   if (depth_ > max_depth)
     throw config_error(errc::bad_config, fmt::format("subgraphs are nested deeper than {}", max_depth));
@@ -62,7 +63,8 @@ Engine::Need Engine::advance() {
           phase_ = Phase::running;
           return count_ == 1 && first_.spec->plain ? Need::one : Need::many;
         }
-        for (std::size_t i = 0; i < count_ && (i == 0 || !run_.info.stop_requested.load(std::memory_order_relaxed)); ++i)
+        for (std::size_t i = 0; i < count_ && (i == 0 || !run_.info.stop_requested.load(std::memory_order_relaxed));
+             ++i)
           run_inline(task(i));
         phase_ = Phase::merge;
         break;
@@ -114,7 +116,9 @@ bool Engine::plan() {
       return a.node != b.node ? a.node < b.node : a.order < b.order;
     });
     next_.erase(std::unique(next_.begin(), next_.end(),
-                            [](const Planned& a, const Planned& b) { return a.node == b.node && a.order == 0 && b.order == 0; }),
+                            [](const Planned& a, const Planned& b) {
+                              return a.node == b.node && a.order == 0 && b.order == 0;
+                            }),
                 next_.end());
   }
   sends_ = 0;
@@ -141,13 +145,15 @@ void Engine::check_joins() const {
     if (joined_[j].missing == seen.size()) continue;
     std::string waiting;
     for (std::size_t s = 0; s < seen.size(); ++s)
-      if (!seen[s]) waiting += fmt::format("{}'{}'", waiting.empty() ? "" : ", ", spec_.nodes[spec_.joins[j].sources[s]].name);
+      if (!seen[s])
+        waiting += fmt::format("{}'{}'", waiting.empty() ? "" : ", ", spec_.nodes[spec_.joins[j].sources[s]].name);
     const auto& target = spec_.nodes[spec_.joins[j].target].name;
-    throw routing_error(errc::routing_failed,
-                        fmt::format("nothing is left to run, but the join to '{}' still waits for {}, which routing left out: "
-                                    "use plain edges and defer '{}'",
-                                    target, waiting, target),
-                        ErrorContext().node(target).step(steps_).run_id(run_.info.run_id.to_string()).thread_id(run_.info.thread_id));
+    throw routing_error(
+        errc::routing_failed,
+        fmt::format("nothing is left to run, but the join to '{}' still waits for {}, which routing left out: "
+                    "use plain edges and defer '{}'",
+                    target, waiting, target),
+        ErrorContext().node(target).step(steps_).run_id(run_.info.run_id.to_string()).thread_id(run_.info.thread_id));
   }
 }
 
@@ -207,7 +213,8 @@ void Engine::run_inline(Task& t) {
   try {
     if (t.spec->kind == node_kind::subgraph) {
       enter_child(t);
-      while (t.child->advance() != Need::nothing) {}
+      while (t.child->advance() != Need::nothing) {
+      }
       leave_child(t);
     } else {
       UserCode mark;
@@ -243,14 +250,17 @@ void Engine::fail(Task& t, std::exception_ptr e) {
     // What a subgraph reports already names its node, and its limits in time are reported as they are.
     if (t.spec->kind == node_kind::subgraph && !x.context().run_id().empty()) throw;
     publish_node(t, chunk_kind::node_error, x.what());
-    std::throw_with_nested(node_error(errc::node_failed, fmt::format("node '{}' failed: {}", t.spec->name, x.what()), where(t)));
+    std::throw_with_nested(
+        node_error(errc::node_failed, fmt::format("node '{}' failed: {}", t.spec->name, x.what()), where(t)));
   } catch (const std::exception& x) {
     publish_node(t, chunk_kind::node_error, x.what());
-    std::throw_with_nested(node_error(errc::node_failed, fmt::format("node '{}' failed: {}", t.spec->name, x.what()), where(t)));
+    std::throw_with_nested(
+        node_error(errc::node_failed, fmt::format("node '{}' failed: {}", t.spec->name, x.what()), where(t)));
   } catch (...) {
     const auto text = describe(std::current_exception());
     publish_node(t, chunk_kind::node_error, text);
-    std::throw_with_nested(node_error(errc::node_failed, fmt::format("node '{}' threw {}", t.spec->name, text), where(t)));
+    std::throw_with_nested(
+        node_error(errc::node_failed, fmt::format("node '{}' threw {}", t.spec->name, text), where(t)));
   }
 }
 
@@ -268,12 +278,14 @@ void Engine::merge() {
         spec_.ops->clear_update(t.update);
       } catch (const state_error& e) {
         if (e.context().step() == 0)
-          std::throw_with_nested(state_error(e.code(), fmt::format("merging what node '{}' changed: {}", t.spec->name, e.message()), where(t)));
+          std::throw_with_nested(state_error(
+              e.code(), fmt::format("merging what node '{}' changed: {}", t.spec->name, e.message()), where(t)));
         throw;
       } catch (...) {
-        std::throw_with_nested(state_error(errc::reducer_failed,
-                                           fmt::format("merging what node '{}' changed: {}", t.spec->name, describe(std::current_exception())),
-                                           where(t)));
+        std::throw_with_nested(state_error(
+            errc::reducer_failed,
+            fmt::format("merging what node '{}' changed: {}", t.spec->name, describe(std::current_exception())),
+            where(t)));
       }
     }
   }
@@ -285,8 +297,8 @@ void Engine::merge() {
     auto copy = std::make_shared<StateBox>(state_.clone());
     std::shared_ptr<const void> payload(copy, copy->get());
     run_.channel()->push(Chunk(chunk_kind::values,
-                               std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, "", path_), steps_,
-                               run_.info.clock->wall_now())
+                               std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, "", path_),
+                               steps_, run_.info.clock->wall_now())
                              .with_payload(std::move(payload), *spec_.ops));
   }
 }
@@ -298,15 +310,16 @@ bool Engine::listens(stream_mode mode) const noexcept {
 
 void Engine::publish_step(chunk_kind kind) {
   if (!listens(stream_mode::debug)) return;
-  run_.channel()->push(Chunk(kind, std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, "", path_), steps_,
-                             run_.info.clock->wall_now())
+  run_.channel()->push(Chunk(kind, std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, "", path_),
+                             steps_, run_.info.clock->wall_now())
                            .with_text(fmt::format("step {}: {} task{}", steps_, count_, count_ == 1 ? "" : "s")));
 }
 
 void Engine::publish_node(Task& t, chunk_kind kind, std::string text) {
   if (!listens(stream_mode::debug)) return;
   if (!t.origin) t.origin = std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, *t.node, path_);
-  run_.channel()->push(Chunk(kind, t.origin, steps_, run_.info.clock->wall_now()).with_task(t.index).with_text(std::move(text)));
+  run_.channel()->push(
+      Chunk(kind, t.origin, steps_, run_.info.clock->wall_now()).with_task(t.index).with_text(std::move(text)));
 }
 
 void Engine::publish_result(Task& t) {
@@ -327,7 +340,8 @@ void Engine::publish_result(Task& t) {
                               .with_message(m));
     };
     // A subgraph has delivered its own messages.
-    if (t.spec->kind != node_kind::subgraph || spec_.ops != t.spec->node->subgraph()->ops) spec_.ops->messages(t.update, sink, &t);
+    if (t.spec->kind != node_kind::subgraph || spec_.ops != t.spec->node->subgraph()->ops)
+      spec_.ops->messages(t.update, sink, &t);
   }
   if (updates)
     run_.channel()->push(Chunk(chunk_kind::update, t.origin, steps_, run_.info.clock->wall_now())

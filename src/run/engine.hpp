@@ -40,10 +40,10 @@ class Task : public TaskInfo {
   std::unique_ptr<Engine> child;      // of a subgraph
   asio::cancellation_signal signal;
   ParkingSpot spot;
-  std::exception_ptr failure;         // of a blocking call
+  std::exception_ptr failure;  // of a blocking call
   State state = State::waiting;
   bool timed_out = false;
-  bool was_idle = false;  // which limit it passed
+  bool was_idle = false;         // which limit it passed
   std::uint64_t generation = 0;  // tells a late timer from a current one
   std::uint32_t since_yield = 0;
 };

@@ -66,6 +66,10 @@ void ErasedRun::start(const asio::any_io_executor& ex) { core_->launch(serial(ex
 bool ErasedRun::started() const noexcept { return core_->launched() || core_->done(); }
 
 asio::awaitable<void> ErasedRun::wait() {
+  if (!started() && core_->graph().spec().all_sync && core_->channel() == nullptr) {
+    co_await core_->run_in_place();
+    co_return;
+  }
   if (!started()) {
     auto ex = co_await asio::this_coro::executor;
     start(ex);
@@ -189,7 +193,8 @@ asio::awaitable<std::size_t> ErasedGraph::astop(std::string thread_id) const {
     while (!r->done()) {
       co_await spot->park();
       const auto state = co_await asio::this_coro::cancellation_state;
-      if (state.cancelled() != asio::cancellation_type::none) throw cancelled_error(errc::cancelled, "astop() was cancelled; the runs still stop");
+      if (state.cancelled() != asio::cancellation_type::none)
+        throw cancelled_error(errc::cancelled, "astop() was cancelled; the runs still stop");
     }
   }
   co_return runs.size();

@@ -12,7 +12,9 @@ namespace agentflow::detail {
 /// suspended. Claims never to block, which is what makes Asio call it directly.
 class InlineExecutor {
  public:
-  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept { return asio::execution::blocking.never; }
+  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+    return asio::execution::blocking.never;
+  }
   InlineExecutor require(asio::execution::blocking_t::never_t) const noexcept { return *this; }
   template <class F>
   void execute(F&& f) const {

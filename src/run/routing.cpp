@@ -64,8 +64,9 @@ void Engine::take_targets(Task& t) {
   const auto& allowed = t.spec->options.destinations();
   for (const auto& target : t.io.targets) {
     if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), target.name()) == allowed.end())
-      routing_failed(*t.node,
-                     fmt::format("its Command goes to '{}', which is not among its declared destinations", target.name()), nullptr);
+      routing_failed(
+          *t.node, fmt::format("its Command goes to '{}', which is not among its declared destinations", target.name()),
+          nullptr);
     enqueue(target, *t.node);
   }
 }
@@ -80,15 +81,20 @@ void Engine::take_route(const RouterSpec& router, Route route, const std::string
     if (target.is_send()) {
       if (std::none_of(router.map.begin(), router.map.end(),
                        [&](const auto& m) { return spec_.name_of(m.second) == target.name(); }))
-        routing_failed(from, fmt::format("its router sends to '{}', which is not in its path map", target.name()), nullptr);
+        routing_failed(from, fmt::format("its router sends to '{}', which is not in its path map", target.name()),
+                       nullptr);
       enqueue(target, from);
       continue;
     }
-    const auto it = std::find_if(router.map.begin(), router.map.end(), [&](const auto& m) { return m.first == target.name(); });
+    const auto it =
+        std::find_if(router.map.begin(), router.map.end(), [&](const auto& m) { return m.first == target.name(); });
     if (it == router.map.end()) {
       std::string keys;
       for (const auto& [key, id] : router.map) keys += (keys.empty() ? "" : ", ") + key;
-      routing_failed(from, fmt::format("its router returned '{}', which is not in its path map; keys are: {}", target.name(), keys), nullptr);
+      routing_failed(
+          from,
+          fmt::format("its router returned '{}', which is not in its path map; keys are: {}", target.name(), keys),
+          nullptr);
     }
     if (it->second != end_node) trigger(it->second);
   }
@@ -122,14 +128,18 @@ void Engine::trigger(NodeId id) {
     routing_failed(n.name, fmt::format("'{}' takes an input of its own: only a Send can start it", n.name), nullptr);
   if (!n.options.defer()) {
     next_.push_back({id, 0, nullptr});
-  } else if (std::none_of(deferred_.begin(), deferred_.end(), [id](const Planned& p) { return p.node == id && p.order == 0; })) {
+  } else if (std::none_of(deferred_.begin(), deferred_.end(),
+                          [id](const Planned& p) { return p.node == id && p.order == 0; })) {
     deferred_.push_back({id, 0, nullptr});
   }
 }
 
 void Engine::routing_failed(const std::string& from, const std::string& why, std::exception_ptr cause) {
   ErrorContext where;
-  where.node(path_.empty() ? from : path_ + "/" + from).step(steps_).run_id(run_.info.run_id.to_string()).thread_id(run_.info.thread_id);
+  where.node(path_.empty() ? from : path_ + "/" + from)
+      .step(steps_)
+      .run_id(run_.info.run_id.to_string())
+      .thread_id(run_.info.thread_id);
   routing_error e(errc::routing_failed, fmt::format("routing from '{}' failed: {}", from, why), where);
   if (!cause) throw e;
   try {

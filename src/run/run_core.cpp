@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <spdlog/logger.h>
 
+#include "core/json_text.hpp"
 #include "run/inline_executor.hpp"
 
 namespace agentflow {
@@ -55,10 +56,11 @@ bool on_loop_thread() noexcept {
 
 void refuse_on_loop_thread(std::string_view call, std::string_view instead) {
   if (!on_loop_thread()) return;
-  throw nested_loop_error(errc::nested_loop,
-                          fmt::format("{} blocks its thread, and this thread is running an event loop: use {} instead, or call it "
-                                      "from a plain thread",
-                                      call, instead));
+  throw nested_loop_error(
+      errc::nested_loop,
+      fmt::format("{} blocks its thread, and this thread is running an event loop: use {} instead, or call it "
+                  "from a plain thread",
+                  call, instead));
 }
 
 // ---- the graph -----------------------------------------------------------------------------------------------------
@@ -117,8 +119,8 @@ spdlog::level::level_enum level_of(log_level level) noexcept {
 bool RunLog::enabled(log_level level) const noexcept { return logger_->should_log(level_of(level)); }
 
 void RunLog::log(log_level level, std::string_view message) {
-  logger_->log(level_of(level), "run={}{}{} {}", info_.run_id.to_string(), info_.thread_id.empty() ? "" : " thread=", info_.thread_id,
-               message);
+  logger_->log(level_of(level), "run={}{}{} {}", info_.run_id.to_string(),
+               info_.thread_id.empty() ? "" : " thread=", info_.thread_id, message);
 }
 
 // ---- the run -------------------------------------------------------------------------------------------------------
@@ -127,8 +129,9 @@ namespace {
 
 void check(const RunConfig& c) {
   const auto& id = c.thread_id();
-  if (id.size() > 255 || std::any_of(id.begin(), id.end(), [](unsigned char ch) { return ch < 0x20 || ch == 0x7f; }))
-    throw config_error(errc::bad_config, "thread_id is longer than 255 bytes or has control characters");
+  if (id.size() > 255 || find_invalid_utf8(id) != all_valid ||
+      std::any_of(id.begin(), id.end(), [](unsigned char ch) { return ch < 0x20 || ch == 0x7f; }))
+    throw config_error(errc::bad_config, "thread_id is longer than 255 bytes, not UTF-8, or has control characters");
   if (c.recursion_limit() == 0) throw config_error(errc::bad_config, "recursion_limit must be at least 1");
   if (c.timeout() && *c.timeout() <= std::chrono::nanoseconds::zero())
     throw config_error(errc::bad_config, "the timeout of a run must be positive");
@@ -146,12 +149,12 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConf
   info.user = config_.context();
   info.user_type = config_.context_type();
   if (modes != stream_mode::none) {
-    channel_.emplace(modes, config_.stream_capacity());
-    info.events = &*channel_;
+    channel_ = std::make_unique<EventChannel>(modes, config_.stream_capacity());
+    info.events = channel_.get();
   }
   if (graph_->options().logger()) {
-    log_.emplace(info, graph_->options().logger());
-    info.logger = &*log_;
+    log_ = std::make_unique<RunLog>(info, graph_->options().logger());
+    info.logger = log_.get();
   }
   if (config_.timeout()) deadline_ = info.clock->now() + *config_.timeout();
   engine_.begin(std::move(input));
@@ -162,10 +165,19 @@ RunCore::~RunCore() { graph_->remove(*this); }
 
 asio::any_io_executor RunCore::executor() { return executor_; }
 
+/// Ends the run if the driver's frame is destroyed before its end, as when an io_context goes first.
+struct RunCore::Finisher {
+  RunCore& core;
+  ~Finisher() {
+    if (!core.done()) core.close_up();
+  }
+};
+
 void RunCore::run_here() {
   std::exception_ptr failure;
   try {
-    while (engine_.advance() != Engine::Need::nothing) {}
+    while (engine_.advance() != Engine::Need::nothing) {
+    }
   } catch (...) {
     failure = std::current_exception();
   }
@@ -173,6 +185,7 @@ void RunCore::run_here() {
 }
 
 asio::awaitable<void> RunCore::run_in_place() {
+  const Finisher finisher{*this};
   driven_ = true;
   std::exception_ptr failure;
   try {
@@ -187,21 +200,14 @@ asio::awaitable<void> RunCore::run_in_place() {
   finish(std::move(failure));
 }
 
-/// Ends the run if the driver's frame is destroyed before its end, as when an io_context goes first.
-struct RunCore::Finisher {
-  RunCore& core;
-  ~Finisher() {
-    if (!core.done()) core.close_up();
-  }
-};
-
 void RunCore::launch(asio::any_io_executor ex) {
   driven_ = launched_ = true;
   executor_ = std::move(ex);
   auto self = shared_from_this();
   auto work = drive(self);
   auto done = [self](const std::exception_ptr&) {};
-  asio::co_spawn(executor_, std::move(work), asio::bind_cancellation_slot(root_.slot(), asio::bind_executor(InlineExecutor(), std::move(done))));
+  asio::co_spawn(executor_, std::move(work),
+                 asio::bind_cancellation_slot(root_.slot(), asio::bind_executor(InlineExecutor(), std::move(done))));
 }
 
 asio::awaitable<void> RunCore::drive(std::shared_ptr<RunCore> self) {
@@ -231,14 +237,18 @@ asio::awaitable<void> RunCore::drive(std::shared_ptr<RunCore> self) {
 bool RunCore::listening() noexcept { return channel_ && channel_->listens(stream_mode::debug); }
 
 void RunCore::publish_run(chunk_kind kind, std::string text) {
-  channel_->push(Chunk(kind, std::make_shared<Chunk::Origin>(info.run_id, info.thread_id, "", ""), engine_.steps(), info.clock->wall_now())
+  channel_->push(Chunk(kind, std::make_shared<Chunk::Origin>(info.run_id, info.thread_id, "", ""), engine_.steps(),
+                       info.clock->wall_now())
                      .with_text(std::move(text)));
 }
 
 std::exception_ptr RunCore::translate(std::exception_ptr e) const {
   try {
     if (timed_out_) throw_timeout();
-    if (cancelled_) throw cancelled_error(errc::cancelled, "the run was cancelled", ErrorContext().step(engine_.steps()).run_id(info.run_id.to_string()).thread_id(info.thread_id));
+    if (cancelled_)
+      throw cancelled_error(
+          errc::cancelled, "the run was cancelled",
+          ErrorContext().step(engine_.steps()).run_id(info.run_id.to_string()).thread_id(info.thread_id));
     std::rethrow_exception(e);
   } catch (const agentflow::error&) {
     return std::current_exception();
@@ -246,7 +256,8 @@ std::exception_ptr RunCore::translate(std::exception_ptr e) const {
     return std::current_exception();
   } catch (...) {
     try {
-      std::throw_with_nested(agentflow::error(errc::internal, "the run failed outside its nodes: " + describe(std::current_exception())));
+      std::throw_with_nested(
+          agentflow::error(errc::internal, "the run failed outside its nodes: " + describe(std::current_exception())));
     } catch (...) {
       return std::current_exception();
     }
@@ -254,8 +265,10 @@ std::exception_ptr RunCore::translate(std::exception_ptr e) const {
 }
 
 void RunCore::throw_timeout() const {
-  throw timeout_error(fmt::format("the run passed its timeout of {:.3f} s", std::chrono::duration<double>(*config_.timeout()).count()),
-                      *config_.timeout(), ErrorContext().step(engine_.steps()).run_id(info.run_id.to_string()).thread_id(info.thread_id));
+  throw timeout_error(
+      fmt::format("the run passed its timeout of {:.3f} s", std::chrono::duration<double>(*config_.timeout()).count()),
+      *config_.timeout(),
+      ErrorContext().step(engine_.steps()).run_id(info.run_id.to_string()).thread_id(info.thread_id));
 }
 
 void RunCore::finish(std::exception_ptr failure) {
@@ -345,8 +358,12 @@ bool RunCore::delivered_inside(const std::string& message_id, bool insert) {
 }
 
 std::uint64_t RunCore::random() {
-  if (!random_) random_.emplace(std::hash<std::string>()(info.run_id.to_string()));
-  return (*random_)();
+  // SplitMix64 (Steele, Lea, Flood 2014): enough for jitter, and eight bytes.
+  if (random_ == 0) random_ = std::hash<RunId>()(info.run_id);
+  std::uint64_t z = (random_ += 0x9e3779b97f4a7c15u);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
 }
 
 }  // namespace agentflow::detail

@@ -8,7 +8,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -54,7 +53,8 @@ class GraphCore {
 /// Hands the lines of a run to the graph's logger.
 class RunLog final : public LogSink {
  public:
-  explicit RunLog(const RunInfo& info, std::shared_ptr<spdlog::logger> logger) : info_(info), logger_(std::move(logger)) {}
+  explicit RunLog(const RunInfo& info, std::shared_ptr<spdlog::logger> logger)
+      : info_(info), logger_(std::move(logger)) {}
   bool enabled(log_level level) const noexcept override;
   void log(log_level level, std::string_view message) override;
 
@@ -72,7 +72,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   RunInfo info;
   const RunConfig& config() const noexcept { return config_; }
   GraphCore& graph() const noexcept { return *graph_; }
-  EventChannel* channel() noexcept { return channel_ ? &*channel_ : nullptr; }
+  EventChannel* channel() noexcept { return channel_.get(); }
   Engine& engine() noexcept { return engine_; }
   bool cancel_requested() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
   /// Whether the engine may hand control back to a loop; without one it must not ask for anything.
@@ -120,8 +120,8 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
 
   std::shared_ptr<GraphCore> graph_;
   RunConfig config_;
-  std::optional<EventChannel> channel_;
-  std::optional<RunLog> log_;
+  std::unique_ptr<EventChannel> channel_;  // only where somebody listens
+  std::unique_ptr<RunLog> log_;
   Engine engine_;
   std::optional<Clock::time_point> deadline_;
   asio::cancellation_signal root_;
@@ -132,7 +132,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   std::exception_ptr error_;
   std::set<std::string, std::less<>> streamed_;
   std::set<std::string, std::less<>> delivered_inside_;
-  std::optional<std::mt19937_64> random_;
+  std::uint64_t random_ = 0;
 
   std::mutex mutex_;  // guards what follows
   asio::any_io_executor executor_;

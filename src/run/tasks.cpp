@@ -2,6 +2,7 @@
 // What an engine awaits: nodes, fan-outs, attempts with limits in time, subgraphs, async routers.
 #include <algorithm>
 #include <cmath>
+#include <random>
 #include <utility>
 
 #include <asio/bind_cancellation_slot.hpp>
@@ -133,12 +134,15 @@ void Engine::launch(Task& t) {
   std::exception_ptr failure;
   try {
     if (watched_) publish_node(t, chunk_kind::node_start);
-    auto work = !t.spec->plain                            ? run_task(t)
+    auto work = !t.spec->plain                        ? run_task(t)
                 : t.spec->kind == node_kind::subgraph ? run_child(t)
-                                                          : t.spec->node->acall(t.io);
-    auto done = [run = run_.shared_from_this(), task = &t](const std::exception_ptr& e) { task->engine->task_done(*task, e); };
-    asio::co_spawn(run_.executor(), std::move(work),
-                   asio::bind_cancellation_slot(t.signal.slot(), asio::bind_executor(InlineExecutor(), std::move(done))));
+                                                      : t.spec->node->acall(t.io);
+    auto done = [run = run_.shared_from_this(), task = &t](const std::exception_ptr& e) {
+      task->engine->task_done(*task, e);
+    };
+    asio::co_spawn(
+        run_.executor(), std::move(work),
+        asio::bind_cancellation_slot(t.signal.slot(), asio::bind_executor(InlineExecutor(), std::move(done))));
     return;
   } catch (...) {
     failure = std::current_exception();
@@ -293,8 +297,8 @@ std::unique_ptr<Clock::Timer> Engine::arm(Task& t, const asio::any_io_executor& 
     struct Idle : std::enable_shared_from_this<Idle> {
       std::function<void()> fire;
       std::unique_ptr<Clock::Timer> timer;
-      void start(Clock& clock, const asio::any_io_executor& ex, Clock::time_point last, std::chrono::nanoseconds limit, Task* task,
-                 std::weak_ptr<RunCore> run, std::uint64_t gen) {
+      void start(Clock& clock, const asio::any_io_executor& ex, Clock::time_point last, std::chrono::nanoseconds limit,
+                 Task* task, std::weak_ptr<RunCore> run, std::uint64_t gen) {
         timer = clock.schedule(ex, last + limit, [weak = weak_from_this(), &clock, ex, limit, task, run, gen] {
           const auto self = weak.lock();
           const auto alive = run.lock();
@@ -411,7 +415,8 @@ asio::awaitable<void> sleep_on(Clock& clock, std::chrono::nanoseconds duration) 
   const auto timer = clock.schedule(ex, clock.now() + std::max(duration, std::chrono::nanoseconds(0)), std::move(wake));
   co_await spot->park();
   const auto state = co_await asio::this_coro::cancellation_state;
-  if (state.cancelled() != asio::cancellation_type::none) throw cancelled_error(errc::cancelled, "the wait was cancelled");
+  if (state.cancelled() != asio::cancellation_type::none)
+    throw cancelled_error(errc::cancelled, "the wait was cancelled");
 }
 
 }  // namespace agentflow::detail

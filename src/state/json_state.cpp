@@ -61,7 +61,8 @@ void add_number(const std::string& key, json& value, const json& delta) {
     value = value.get<double>() + delta.get<double>();
   } else {
     std::int64_t result = 0;
-    if (__builtin_add_overflow(value.get<std::int64_t>(), delta.get<std::int64_t>(), &result)) misfit(key, "the sum does not fit 64 bits");
+    if (__builtin_add_overflow(value.get<std::int64_t>(), delta.get<std::int64_t>(), &result))
+      misfit(key, "the sum does not fit 64 bits");
     value = result;
   }
 }
@@ -217,9 +218,10 @@ std::size_t JsonState::index(std::string_view key) const {
   std::string known;
   for (const auto& f : fields_->list()) known += (known.empty() ? "" : ", ") + f.key;
   throw state_error(errc::unknown_field,
-                    fmt::format("'{}' is not a key of this state; keys are: {}", key, known.empty() ? "none (start the run with a JsonState "
-                                                                                                     "made from JsonFields)"
-                                                                                                   : known),
+                    fmt::format("'{}' is not a key of this state; keys are: {}", key,
+                                known.empty() ? "none (start the run with a JsonState "
+                                                "made from JsonFields)"
+                                              : known),
                     ErrorContext().field(std::string(key)));
 }
 
@@ -275,7 +277,9 @@ json Update<JsonState>::to_json() const {
 
 void StateModel<JsonState>::diff(const JsonState& base, JsonState& mine, update_type& out) {
   if (mine.fields_ != base.fields_)
-    throw state_error(errc::bad_input, "the node returned a JsonState with other keys: change the state it was given, or return an Update");
+    throw state_error(
+        errc::bad_input,
+        "the node returned a JsonState with other keys: change the state it was given, or return an Update");
   for (std::size_t i = 0; i < base.values_.size(); ++i) {
     if (base.values_[i] == mine.values_[i]) continue;
     auto found = find_change(base.fields_->list()[i], *base.values_[i], *mine.values_[i]);
@@ -295,7 +299,9 @@ void StateModel<JsonState>::apply(JsonState& state, update_type& update, MergeGu
   update.changes_.clear();
 }
 
-void StateModel<JsonState>::write_update(JsonWriter& out, const update_type& update) { out.value(JsonValue(update.to_json())); }
+void StateModel<JsonState>::write_update(JsonWriter& out, const update_type& update) {
+  out.value(JsonValue(update.to_json()));
+}
 
 void agentflow_write_json(JsonWriter& out, const JsonState& state) { out.value(JsonValue(state.to_json())); }
 

@@ -200,13 +200,13 @@ void VirtualLoop::drive(asio::awaitable<void> work, asio::cancellation_slot canc
   impl_->act();
   while (!outcome->done) {
     if (!impl_->step())
-      throw deadlock_error(errc::deadlock,
-                           fmt::format("deadlock: after {} handlers, at {:.3f} s of virtual time, nothing is ready, no "
-                                       "wake-up is asked for{}, and what is run has not finished",
-                                       impl_->handlers, std::chrono::duration<double>(impl_->clock->passed()).count(),
-                                       impl_->patience > std::chrono::nanoseconds::zero()
-                                           ? ", no other thread posted anything in time"
-                                           : ""));
+      throw deadlock_error(
+          errc::deadlock,
+          fmt::format(
+              "deadlock: after {} handlers, at {:.3f} s of virtual time, nothing is ready, no "
+              "wake-up is asked for{}, and what is run has not finished",
+              impl_->handlers, std::chrono::duration<double>(impl_->clock->passed()).count(),
+              impl_->patience > std::chrono::nanoseconds::zero() ? ", no other thread posted anything in time" : ""));
     impl_->act();
   }
   if (outcome->failure) std::rethrow_exception(outcome->failure);

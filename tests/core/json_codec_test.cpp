@@ -48,11 +48,15 @@ struct Described {  // templates that are told the type, as AGENTFLOW_STATE writ
   std::vector<Point> points;
 };
 template <class T>
-requires std::is_same_v<T, Described>
-void agentflow_write_json(agentflow::JsonWriter& out, const T& d) { write_json(out, d.points); }
+  requires std::is_same_v<T, Described>
+void agentflow_write_json(agentflow::JsonWriter& out, const T& d) {
+  write_json(out, d.points);
+}
 template <class T>
-requires std::is_same_v<T, Described>
-void agentflow_read_json(const agentflow::JsonReader& in, T& d) { read_json(in, d.points); }
+  requires std::is_same_v<T, Described>
+void agentflow_read_json(const agentflow::JsonReader& in, T& d) {
+  read_json(in, d.points);
+}
 
 enum class Colour : std::uint8_t { red = 1, blue = 200 };
 enum class Named { on, off };
@@ -103,7 +107,7 @@ using agentflow::JsonWritable;
 using agentflow::to_json_text;
 
 template <class T>
-inline constexpr bool mapped = JsonWritable<T>&& JsonReadable<T>;
+inline constexpr bool mapped = JsonWritable<T> && JsonReadable<T>;
 
 static_assert(mapped<bool> && mapped<char> && mapped<std::uint64_t> && mapped<float> && mapped<std::string>);
 static_assert(mapped<std::vector<std::map<std::string, std::optional<std::array<app::Point, 2>>>>>);

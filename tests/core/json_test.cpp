@@ -42,9 +42,7 @@ std::string written(F&& fn) {
 }
 
 template <class T>
-concept MakesJsonValue = requires(T&& v) {
-  JsonValue(static_cast<T&&>(v));
-};
+concept MakesJsonValue = requires(T&& v) { JsonValue(static_cast<T&&>(v)); };
 
 // JsonValue takes a json and nothing that converts to one; a reader of a temporary would dangle.
 static_assert(MakesJsonValue<json> && MakesJsonValue<const json&> && MakesJsonValue<json&>);

@@ -613,7 +613,7 @@ int break_at_every_point(const Arm& arm, const Disarm& disarm) {
           if (relation == 2) {
             other = list;
             other.emplace_back(1);
-          }                                      // shared, behind the tip
+          }  // shared, behind the tip
           if (relation == 3) list.truncate(10);  // alone, behind the tip
           if (relation == 4) {
             other = list;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Some sixty small graphs that between them use every feature of the engine, for tests that disturb each of them in turn.
+// Some sixty small graphs that between them use every feature of the engine, for tests that disturb each of them in
+// turn.
 #pragma once
 
 #include <cstddef>
@@ -51,8 +52,8 @@ struct Doc {
   int low = 0;
   std::vector<int> cells;
 };
-AGENTFLOW_STATE(Doc, (log, af::append), (n, af::sum), last, (tags, af::set_union), (table, af::merge_map), (high, af::max),
-                (low, af::min), (cells, af::append))
+AGENTFLOW_STATE(Doc, (log, af::append), (n, af::sum), last, (tags, af::set_union), (table, af::merge_map),
+                (high, af::max), (low, af::min), (cells, af::append))
 
 /// The state as JSON, without the members that have their first value.
 std::string text_of(const Doc& doc);
@@ -155,7 +156,8 @@ class ProgramOf final : public Program {
   }
   Outcome stream_blocking() const override {
     auto events = graph_.stream(input_(), streaming(config_));
-    while (events.next()) {}
+    while (events.next()) {
+    }
     return Outcome(events.result());
   }
   std::unique_ptr<Handle> start(const asio::any_io_executor& executor) const override {

@@ -144,7 +144,8 @@ TEST_CASE("a virtual loop waits for other threads if it is told to", "[virtual_t
   other.join();
 }
 
-TEST_CASE("a virtual loop counts handlers the same way every time, and lets a test act between them", "[virtual_time]") {
+TEST_CASE("a virtual loop counts handlers the same way every time, and lets a test act between them",
+          "[virtual_time]") {
   auto count = [] {
     VirtualLoop loop;
     loop.run(napping(loop.clock(), 1s).ainvoke(Naps()));

@@ -74,7 +74,12 @@ struct Item {
 
 TEST_CASE("Edges lead from step to step and fan out", "[routing]") {
   Graph g = with_nodes({"a", "b", "c", "d"});
-  g.add_edge(af::START, "a").add_edge("a", "b").add_edge("a", "c").add_edge("b", "d").add_edge("c", "d").add_edge("d", af::END);
+  g.add_edge(af::START, "a")
+      .add_edge("a", "b")
+      .add_edge("a", "c")
+      .add_edge("b", "d")
+      .add_edge("c", "d")
+      .add_edge("d", af::END);
   CHECK(trail(g) == "1:a 2:b 2:c 3:d");  // both lead to d, which runs once
   g.add_edge("a", "d");
   CHECK(trail(g) == "1:a 2:b 2:c 2:d 3:d");
@@ -88,7 +93,9 @@ TEST_CASE("END ends a path, not the run", "[routing]") {
 
 TEST_CASE("Nodes of one step see the state as of its beginning", "[routing]") {
   Graph g;
-  const auto look = [](const Trail& s) { return Update().write<&Trail::log>(std::to_string(s.n) + " ").write<&Trail::n>(1); };
+  const auto look = [](const Trail& s) {
+    return Update().write<&Trail::log>(std::to_string(s.n) + " ").write<&Trail::n>(1);
+  };
   g.add_node("a", look).add_node("b", look).add_node("c", look);
   g.set_entry_point("a").set_entry_point("b").add_edge({"a", "b"}, "c").add_edge("c", "END");
   CHECK(trail(g) == "0 0 2");
@@ -131,13 +138,15 @@ TEST_CASE("A router returns a name, several, Sends, END or a bool", "[routing]")
   CHECK(run([](const Trail& s) { return s.n > 0; }) == "1:a 2:true");
   CHECK(run([](const Trail& s) { return s.n > 1; }) == "1:a 2:false");
   CHECK(run([](const Trail& s) { return Send("b", s); }) == "1:a 2:b");
-  CHECK(run([](const Trail& s) { return std::vector<Send>{Send("b", s), Send("c", s), Send("b", s)}; }) == "1:a 2:b 2:b 2:c");
+  CHECK(run([](const Trail& s) { return std::vector<Send>{Send("b", s), Send("c", s), Send("b", s)}; }) ==
+        "1:a 2:b 2:b 2:c");
   CHECK(run([](const Trail& s) {
           Route r("c");
           r.add(Send("b", s)).add("b");
           return r;
         }) == "1:a 2:b 2:b 2:c");
-  CHECK(run([](const Trail&, af::NodeContext& ctx) { return ctx.node() == "a" && ctx.step() == 1 ? "b" : "END"; }) == "1:a 2:b");
+  CHECK(run([](const Trail&, af::NodeContext& ctx) { return ctx.node() == "a" && ctx.step() == 1 ? "b" : "END"; }) ==
+        "1:a 2:b");
   CHECK(run([](const Trail&) -> asio::awaitable<std::string> {
           co_await give_way(2);
           co_return "b";
@@ -152,7 +161,8 @@ TEST_CASE("A router may be move-only, start the run, and stand beside others and
   for (const bool async : {false, true}) {
     Graph g = with_nodes({"a", "b", "c", "d"});
     const auto to_b = [name = std::make_shared<std::string>("b")](const Trail&) { return *name; };
-    g.add_conditional_edges("START", [own = std::make_unique<std::string>("a")](const Trail&) { return *own; }, {"a", "b"});
+    g.add_conditional_edges("START", [own = std::make_unique<std::string>("a")](const Trail&) { return *own; },
+                            {"a", "b"});
     g.add_edge("a", "d");
     if (async) {
       g.add_conditional_edges("a", [to_b](const Trail& s) -> asio::awaitable<std::string> {
@@ -175,7 +185,8 @@ TEST_CASE("A router may be move-only, start the run, and stand beside others and
 TEST_CASE("A path map says where a router's keys lead", "[routing]") {
   const auto graph = [](auto router) {
     Graph g = with_nodes({"a", "yes-node", "no-node"});
-    g.set_entry_point("a").add_conditional_edges("a", router, {{"true", "yes-node"}, {"false", "no-node"}, {"out", "END"}});
+    g.set_entry_point("a").add_conditional_edges("a", router,
+                                                 {{"true", "yes-node"}, {"false", "no-node"}, {"out", "END"}});
     g.add_edge("yes-node", "END").add_edge("no-node", "END");
     return g;
   };
@@ -256,8 +267,9 @@ TEST_CASE("A Send may carry a state, which the node sees instead of the shared o
 TEST_CASE("A Command goes where it says instead of along the edges", "[routing]") {
   const auto run = [](auto command, af::edges rule = af::edges::replaced) {
     Graph g = with_nodes({"b", "c", "d"});
-    g.add_node("a", [command](const Trail& s, af::NodeContext& ctx) { return command().update(step(s, ctx)); },
-               NodeOptions().edges(rule));
+    g.add_node(
+        "a", [command](const Trail& s, af::NodeContext& ctx) { return command().update(step(s, ctx)); },
+        NodeOptions().edges(rule));
     g.set_entry_point("a").add_edge("a", "d").add_conditional_edges("a", [](const Trail&) { return "d"; });
     for (const auto* end : {"b", "c", "d"}) g.add_edge(end, "END");
     return trail(g);
@@ -299,7 +311,8 @@ TEST_CASE("A deferred node gathers Sends and branches of any length", "[routing]
   Graph g = with_nodes({"a", "short", "long", "longer"});
   g.add_node("gather", [](const Item& i) { return Update().write<&Trail::log>(i.word + " "); }, NodeOptions().defer());
   const auto send = [](const char* word) { return [word](const Trail&) { return Send("gather", Item{word}); }; };
-  g.set_entry_point("a").add_conditional_edges("a", [](const Trail&) { return Route{"short", "long"}; }, {"short", "long"});
+  g.set_entry_point("a").add_conditional_edges("a", [](const Trail&) { return Route{"short", "long"}; },
+                                               {"short", "long"});
   g.add_conditional_edges("short", send("x"), {"gather"}).add_edge("long", "longer");
   g.add_conditional_edges("longer", send("y"), {"gather"}).add_edge("gather", "END");
   CHECK(trail(g) == "1:a 2:short 2:long 3:longer x y");
@@ -312,8 +325,10 @@ TEST_CASE("A loop goes on until its router or Command ends it", "[routing]") {
   CHECK(trail(g) == "1:a 2:b 3:a 4:b 5:a 6:b");
 
   Graph self;
-  self.add_node("a", [](const Trail& s) { return Command().update(Update().write<&Trail::n>(1)).go_to(s.n < 2000 ? "a" : "END"); },
-                NodeOptions().destinations({"a", "END"}));
+  self.add_node(
+      "a",
+      [](const Trail& s) { return Command().update(Update().write<&Trail::n>(1)).go_to(s.n < 2000 ? "a" : "END"); },
+      NodeOptions().destinations({"a", "END"}));
   self.set_entry_point("a");
   CHECK(self.compile().invoke(Trail(), af::RunConfig().recursion_limit(5000)).steps() == 2001);
 }

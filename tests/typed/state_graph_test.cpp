@@ -129,7 +129,9 @@ struct Service {
     mine.note = note + ctx.node();
     return mine;
   }
-  Update update() const noexcept { return Update().write<&Tally::n>(1).write<&Tally::log>("work").write<&Tally::note>(note); }
+  Update update() const noexcept {
+    return Update().write<&Tally::n>(1).write<&Tally::log>("work").write<&Tally::note>(note);
+  }
   Update finish_noexcept(const Tally&) const noexcept { return update(); }
   asio::awaitable<Tally> finish_later(Tally s) {
     co_await give_way();
@@ -232,7 +234,9 @@ TEST_CASE("A node takes the state by value or reference, with or without a conte
 }
 
 TEST_CASE("A node returns its state, an update, a command or nothing", "[state_graph]") {
-  const auto update = [] { return Update().write<&Tally::n>(1).write<&Tally::log>("work").write<&Tally::note>("done"); };
+  const auto update = [] {
+    return Update().write<&Tally::n>(1).write<&Tally::log>("work").write<&Tally::note>("done");
+  };
   CHECK(every_way(node([](Tally) {})) == input());
   CHECK(every_way(node([](Tally s) { s = Tally(); })) == input());
   CHECK(every_way(node([](Tally) -> asio::awaitable<void> { co_await give_way(); })) == input());
@@ -256,7 +260,10 @@ TEST_CASE("A node returns its state, an update, a command or nothing", "[state_g
   overwritten.log.push_back("only");
   overwritten.n = 3;
   CHECK(every_way(node([=](const Tally&) {
-          return Update().overwrite<&Tally::log>(overwritten.log).write<&Tally::n>(af::Overwrite<int>(3)).write<&Tally::note>("");
+          return Update()
+              .overwrite<&Tally::log>(overwritten.log)
+              .write<&Tally::n>(af::Overwrite<int>(3))
+              .write<&Tally::note>("");
         })) == overwritten);
   CHECK(every_way(node([=](Tally) { return overwritten; })) == overwritten);
 }
@@ -294,7 +301,8 @@ TEST_CASE("A node of a conversation returns messages or text", "[state_graph]") 
           co_return one;
         }) == "user:hi system:s 1");
   CHECK(result([](Talk) {
-          return af::Command<Talk>().update(af::Update<Talk>().write<&Talk::messages>(Message::assistant("c")).write<&Talk::n>(1));
+          return af::Command<Talk>().update(
+              af::Update<Talk>().write<&Talk::messages>(Message::assistant("c")).write<&Talk::n>(1));
         }) == "user:hi assistant:c 2");
   CHECK(result([](Talk) {}) == "user:hi 1");
 }
@@ -303,28 +311,31 @@ TEST_CASE("A blocking node runs on a thread of its own", "[state_graph]") {
   const auto loop = std::this_thread::get_id();
   CHECK(every_way([&](auto& g) {
           g.add_node("n", af::blocking([loop](Tally s, NodeContext& ctx) {
-            CHECK(std::this_thread::get_id() != loop);
-            CHECK_FALSE(ctx.cancelled());
-            return work(std::move(s));
-          }));
+                       CHECK(std::this_thread::get_id() != loop);
+                       CHECK_FALSE(ctx.cancelled());
+                       return work(std::move(s));
+                     }));
         }) == done());
   CHECK(every_way([&](auto& g) {
           g.add_node("n", af::blocking([owned = std::make_unique<int>(1)](const Tally&) {
-            return Update().write<&Tally::n>(*owned).write<&Tally::log>("work").write<&Tally::note>("done");
-          }));
+                       return Update().write<&Tally::n>(*owned).write<&Tally::log>("work").write<&Tally::note>("done");
+                     }));
         }) == done());
   CHECK(every_way([&](auto& g) { g.add_node("n", af::blocking(work)); }) == done());
   CHECK(every_way([&](auto& g) { g.add_node("n", af::blocking([](Tally) {})); }) == input());
 
   af::StateGraph<Tally> g;
-  g.add_node("n", af::blocking([](Tally) -> Tally { throw std::runtime_error("disk"); })).set_entry_point("n").add_edge("n", "END");
+  g.add_node("n", af::blocking([](Tally) -> Tally { throw std::runtime_error("disk"); }))
+      .set_entry_point("n")
+      .add_edge("n", "END");
   CHECK_THROWS_AS(g.compile().invoke(input()), af::node_error);
 }
 
 TEST_CASE("A node can be overridden in its place", "[state_graph]") {
   af::StateGraph<Tally> g;
-  g.add_node("first", [](Tally) -> Tally { throw std::logic_error("the real one"); },
-             af::NodeOptions().metadata("kept", "yes"));
+  g.add_node(
+      "first", [](Tally) -> Tally { throw std::logic_error("the real one"); },
+      af::NodeOptions().metadata("kept", "yes"));
   g.add_node("last", work).set_entry_point("first").add_edge("first", "last").add_edge("last", "END");
   CHECK_THROWS_AS(g.compile().invoke(input()), af::node_error);
   af::StateGraph<Tally> test = g;
@@ -359,7 +370,8 @@ TEST_CASE("A run starts from a state, an update, messages or text", "[state_grap
   CHECK(g.compile().invoke(Update().write<&Tally::n>(4).write<&Tally::log>("x"))->n == 5);
 
   af::StateGraph<> chat;
-  chat.add_node("n", [](const af::AgentState& s) { return std::to_string(s.messages.size()) + s.messages.front().text(); });
+  chat.add_node("n",
+                [](const af::AgentState& s) { return std::to_string(s.messages.size()) + s.messages.front().text(); });
   chat.set_entry_point("n").add_edge("n", "END");
   const auto app = chat.compile();
   CHECK(app.invoke("hi")->messages.back().text() == "1hi");

@@ -106,7 +106,9 @@ TEST_CASE("A graph over the same state is a node", "[subgraph]") {
 
     const App constant = sub;
     Graph other;
-    other.add_node("a", constant).add_node("b", two_steps(async)).add_node("c", std::move(sub), af::NodeOptions().metadata("k", "v"));
+    other.add_node("a", constant)
+        .add_node("b", two_steps(async))
+        .add_node("c", std::move(sub), af::NodeOptions().metadata("k", "v"));
     other.set_entry_point("a").add_edge("a", "b").add_edge("b", "c").add_edge("c", "END");
     CHECK(other.compile().invoke(Outer())->n == 6);
   }
@@ -134,7 +136,11 @@ TEST_CASE("Subgraphs nest, and one graph may be a node several times", "[subgrap
     middle.add_node("l", leaf).add_node("r", leaf).set_entry_point("l").set_entry_point("r");
     middle.add_edge("l", "END").add_edge("r", "END");
     Graph outer;
-    outer.add_node("m", middle.compile()).add_node("again", leaf).set_entry_point("m").add_edge("m", "again").add_edge("again", "END");
+    outer.add_node("m", middle.compile())
+        .add_node("again", leaf)
+        .set_entry_point("m")
+        .add_edge("m", "again")
+        .add_edge("again", "END");
     CHECK(outer.compile().invoke(Outer())->log == "m/l/x:1 m/l/y:2 m/r/x:1 m/r/y:2 again/x:1 again/y:2 ");
   }
 }
@@ -173,24 +179,31 @@ TEST_CASE("A subgraph over another state maps in and out", "[subgraph]") {
     return g.compile().invoke(in)->log;
   };
   for (const bool async : {false, true}) {
-    CHECK(log_of([&](const Outer&, Inner in) { return Update().write<&Outer::log>(text(in)); }, async) == "inin!2!x:2 ");
-    CHECK(log_of([&](Outer s, const Inner& in) {
-            s.log += text(in) + s.log;
-            return s;
-          }, async) == "inin!2!inx:2 ");
+    CHECK(log_of([&](const Outer&, Inner in) { return Update().write<&Outer::log>(text(in)); }, async) ==
+          "inin!2!x:2 ");
+    CHECK(log_of(
+              [&](Outer s, const Inner& in) {
+                s.log += text(in) + s.log;
+                return s;
+              },
+              async) == "inin!2!inx:2 ");
     CHECK(log_of([](const Outer&, Inner) {}, async) == "inx:2 ");
-    CHECK(log_of([&](const Outer&, Inner in) {
-            return af::Command<Outer>().update(Update().write<&Outer::log>(text(in))).go_to("y");
-          }, async) == "inin!2!y:2 ");
+    CHECK(
+        log_of([&](const Outer&,
+                   Inner in) { return af::Command<Outer>().update(Update().write<&Outer::log>(text(in))).go_to("y"); },
+               async) == "inin!2!y:2 ");
   }
 }
 
 TEST_CASE("A mapped subgraph of a conversation may answer with a message", "[subgraph]") {
   af::StateGraph<> chat;
-  chat.add_node("n", [](const af::AgentState& s) { return "re: " + s.messages.back().text(); }).set_entry_point("n").add_edge("n", "END");
+  chat.add_node("n", [](const af::AgentState& s) { return "re: " + s.messages.back().text(); })
+      .set_entry_point("n")
+      .add_edge("n", "END");
   af::StateGraph<Talk> g;
-  g.add_subgraph("chat", chat.compile(), [](const Talk& t) { return af::AgentState{t.messages}; },
-                 [](const Talk&, af::AgentState s) { return s.messages.back(); });
+  g.add_subgraph(
+      "chat", chat.compile(), [](const Talk& t) { return af::AgentState{t.messages}; },
+      [](const Talk&, af::AgentState s) { return s.messages.back(); });
   g.set_entry_point("chat").add_edge("chat", "END");
   const auto app = g.compile();
   CHECK(app.invoke("hi")->messages.back().text() == "re: hi");
@@ -206,12 +219,14 @@ TEST_CASE("Sends may start a subgraph", "[subgraph]") {
   for (const bool async : {false, true}) {
     Graph g;
     g.add_node("a", mark).add_node("sub", two_steps(async)).set_entry_point("a").add_edge("sub", "END");
-    g.add_conditional_edges("a", [](const Outer& s) {
-      Outer one = s, two = s;
-      one.log = "1 ";
-      two.log = "2 ";
-      return std::vector<af::Send>{af::Send("sub", one), af::Send("sub", two)};
-    }, {"sub"});
+    g.add_conditional_edges("a",
+                            [](const Outer& s) {
+                              Outer one = s, two = s;
+                              one.log = "1 ";
+                              two.log = "2 ";
+                              return std::vector<af::Send>{af::Send("sub", one), af::Send("sub", two)};
+                            },
+                            {"sub"});
     CHECK(g.compile().invoke(Outer())->log == "a:1 sub/x:1 sub/y:2 sub/x:1 sub/y:2 ");
   }
 }
@@ -228,9 +243,11 @@ TEST_CASE("Events of a subgraph carry its path", "[subgraph]") {
     Graph outer;
     outer.add_node("sub", inner.compile()).set_entry_point("sub").add_edge("sub", "END");
     std::vector<std::string> seen;
-    for (const auto& chunk : outer.compile().stream(Outer(), af::RunConfig().stream(af::stream_mode::custom | af::stream_mode::updates |
-                                                                                    af::stream_mode::values)))
-      seen.push_back(std::string(af::to_string(chunk.kind())) + " " + chunk.path() + " " + chunk.node() + " " + std::to_string(chunk.step()));
+    for (const auto& chunk : outer.compile().stream(
+             Outer(),
+             af::RunConfig().stream(af::stream_mode::custom | af::stream_mode::updates | af::stream_mode::values)))
+      seen.push_back(std::string(af::to_string(chunk.kind())) + " " + chunk.path() + " " + chunk.node() + " " +
+                     std::to_string(chunk.step()));
     const auto has = [&](const char* what) { return std::count(seen.begin(), seen.end(), what) == 1; };
     CHECK(has("custom sub n 1"));
     CHECK(has("update sub n 1"));
@@ -248,7 +265,11 @@ TEST_CASE("Events of a subgraph carry its path", "[subgraph]") {
 TEST_CASE("An error in a subgraph names the node with its path", "[subgraph]") {
   for (const bool async : {false, true}) {
     Graph middle;
-    middle.add_node("m", failing(async)).add_node("first", mark).set_entry_point("first").add_edge("first", "m").add_edge("m", "END");
+    middle.add_node("m", failing(async))
+        .add_node("first", mark)
+        .set_entry_point("first")
+        .add_edge("first", "m")
+        .add_edge("m", "END");
     Graph outer;
     outer.add_node("o", middle.compile()).set_entry_point("o").add_edge("o", "END");
     if (async) outer.add_node("beside", mark_later).set_entry_point("beside").add_edge("beside", "END");
@@ -277,14 +298,18 @@ TEST_CASE("A subgraph can be retried, replaced by a handler, and limited in time
     inner.add_node("first", mark).set_entry_point("first").add_edge("first", "n").add_edge("n", "END");
     Graph outer;
     outer.add_node("sub", inner.compile(), af::NodeOptions().retry(af::RetryPolicy().attempts(3)));
-    outer.add_node("bad", failing(async)).add_node("slow", [&] {
-      Graph g;
-      g.add_node("wait", [](Outer s, NodeContext& ctx) -> asio::awaitable<Outer> {
-        co_await ctx.sleep(std::chrono::hours(5));
-        co_return s;
-      });
-      return g.set_entry_point("wait").add_edge("wait", "END").compile();
-    }(), af::NodeOptions().timeout(std::chrono::seconds(1)));
+    outer.add_node("bad", failing(async))
+        .add_node(
+            "slow",
+            [&] {
+              Graph g;
+              g.add_node("wait", [](Outer s, NodeContext& ctx) -> asio::awaitable<Outer> {
+                co_await ctx.sleep(std::chrono::hours(5));
+                co_return s;
+              });
+              return g.set_entry_point("wait").add_edge("wait", "END").compile();
+            }(),
+            af::NodeOptions().timeout(std::chrono::seconds(1)));
     outer.on_error([](const Outer&, const af::error& e) {
       return Update().write<&Outer::log>(std::string(af::code_name(e.code())) + "@" + e.context().node() + " ");
     });
@@ -301,7 +326,11 @@ TEST_CASE("A subgraph has its own count against the recursion limit", "[subgraph
   inner.add_node("loop", mark).set_entry_point("loop");
   inner.add_conditional_edges("loop", [](const Outer& s) { return s.n % 4 == 0 ? "END" : "loop"; }, {"loop", "END"});
   Graph outer;
-  outer.add_node("a", inner.compile()).add_node("b", inner.compile()).set_entry_point("a").add_edge("a", "b").add_edge("b", "END");
+  outer.add_node("a", inner.compile())
+      .add_node("b", inner.compile())
+      .set_entry_point("a")
+      .add_edge("a", "b")
+      .add_edge("b", "END");
   const auto app = outer.compile();
   CHECK(app.invoke(Outer(), af::RunConfig().recursion_limit(4))->n == 8);
   try {

@@ -19,43 +19,43 @@ namespace agentflow {
 /// What went wrong, in one word that programs can compare. `code_name` gives the printed form.
 enum class errc {
   // Building a graph: reported together by `StateGraph::compile()`.
-  graph_invalid,            ///< GRAPH_000: several problems; see `graph_error::problems()`.
-  graph_bad_name,           ///< GRAPH_001: empty, reserved, duplicate or malformed node name.
-  graph_no_entry,           ///< GRAPH_002: no entry point.
-  graph_orphan,             ///< GRAPH_003: a node that no path from START reaches.
-  graph_unknown_name,       ///< GRAPH_004: an edge, path map or option names a node that is not there.
-  graph_no_exit,            ///< GRAPH_005: a node from which END cannot be reached.
-  graph_join_skipped,       ///< GRAPH_006: a join waits for a branch that routing may skip.
-  graph_parallel_writers,   ///< GRAPH_007: two nodes of one step declare writes to a one-writer field.
-  graph_bad_option,         ///< GRAPH_008: an option is out of range or contradicts another.
-  graph_input_mismatch,     ///< GRAPH_009: a node with an input of its own is reached by a plain edge.
-  graph_duplicate_edge,     ///< GRAPH_010: the same edge twice.
+  graph_invalid,           ///< GRAPH_000: several problems; see `graph_error::problems()`.
+  graph_bad_name,          ///< GRAPH_001: empty, reserved, duplicate or malformed node name.
+  graph_no_entry,          ///< GRAPH_002: no entry point.
+  graph_orphan,            ///< GRAPH_003: a node that no path from START reaches.
+  graph_unknown_name,      ///< GRAPH_004: an edge, path map or option names a node that is not there.
+  graph_no_exit,           ///< GRAPH_005: a node from which END cannot be reached.
+  graph_join_skipped,      ///< GRAPH_006: a join waits for a branch that routing may skip.
+  graph_parallel_writers,  ///< GRAPH_007: two nodes of one step declare writes to a one-writer field.
+  graph_bad_option,        ///< GRAPH_008: an option is out of range or contradicts another.
+  graph_input_mismatch,    ///< GRAPH_009: a node with an input of its own is reached by a plain edge.
+  graph_duplicate_edge,    ///< GRAPH_010: the same edge twice.
   // Running a graph.
-  node_failed,              ///< NODE_001: a node threw; the original is nested.
-  node_timeout,             ///< NODE_002: a node or run passed its time limit.
-  routing_failed,           ///< ROUTE_001: a router threw or named something that is not there.
-  update_conflict,          ///< STATE_001: two tasks of one step wrote a one-writer field.
-  reducer_failed,           ///< STATE_002: a reducer or a copy of the state threw.
-  bad_input,                ///< STATE_003: the input does not fit the graph's state.
-  unknown_field,            ///< STATE_004: a key the state does not declare.
-  recursion_limit,          ///< RUN_001: more steps than `RunConfig::recursion_limit`.
-  cancelled,                ///< RUN_002: the run was cancelled.
-  nested_loop,              ///< RUN_003: a blocking call on a thread that runs an event loop.
-  graph_closed,             ///< RUN_004: the graph is closed or closing.
-  bad_config,               ///< RUN_005: an option of the run is out of range.
-  bad_context,              ///< RUN_006: the node asked for a user context of another type.
-  run_busy,                 ///< RUN_007: the handle or stream is in use elsewhere.
+  node_failed,      ///< NODE_001: a node threw; the original is nested.
+  node_timeout,     ///< NODE_002: a node or run passed its time limit.
+  routing_failed,   ///< ROUTE_001: a router threw or named something that is not there.
+  update_conflict,  ///< STATE_001: two tasks of one step wrote a one-writer field.
+  reducer_failed,   ///< STATE_002: a reducer or a copy of the state threw.
+  bad_input,        ///< STATE_003: the input does not fit the graph's state.
+  unknown_field,    ///< STATE_004: a key the state does not declare.
+  recursion_limit,  ///< RUN_001: more steps than `RunConfig::recursion_limit`.
+  cancelled,        ///< RUN_002: the run was cancelled.
+  nested_loop,      ///< RUN_003: a blocking call on a thread that runs an event loop.
+  graph_closed,     ///< RUN_004: the graph is closed or closing.
+  bad_config,       ///< RUN_005: an option of the run is out of range.
+  bad_context,      ///< RUN_006: the node asked for a user context of another type.
+  run_busy,         ///< RUN_007: the handle or stream is in use elsewhere.
   // Data.
-  json_syntax,              ///< JSON_001: text that is not JSON.
-  json_type,                ///< JSON_002: a value of another type than expected, or out of range.
-  json_missing,             ///< JSON_003: a required field is absent.
-  json_unknown,             ///< JSON_004: a field that is not expected.
-  json_limit,               ///< JSON_005: too deep, too long, or too many values.
-  json_encoding,            ///< JSON_006: not UTF-8, or a number JSON cannot hold.
-  not_serializable,         ///< JSON_007: a type without a JSON mapping.
-  resource_exhausted,       ///< SYS_001: a queue or pool is full.
-  internal,                 ///< SYS_002: a defect of the library; please report it.
-  deadlock,                 ///< SYS_003: a virtual loop has nothing left to run, but what it runs has not finished.
+  json_syntax,         ///< JSON_001: text that is not JSON.
+  json_type,           ///< JSON_002: a value of another type than expected, or out of range.
+  json_missing,        ///< JSON_003: a required field is absent.
+  json_unknown,        ///< JSON_004: a field that is not expected.
+  json_limit,          ///< JSON_005: too deep, too long, or too many values.
+  json_encoding,       ///< JSON_006: not UTF-8, or a number JSON cannot hold.
+  not_serializable,    ///< JSON_007: a type without a JSON mapping.
+  resource_exhausted,  ///< SYS_001: a queue or pool is full.
+  internal,            ///< SYS_002: a defect of the library; please report it.
+  deadlock,            ///< SYS_003: a virtual loop has nothing left to run, but what it runs has not finished.
 };
 
 /// Gives the printed form of a code, such as "GRAPH_002".
@@ -65,12 +65,30 @@ AGENTFLOW_API std::string_view code_name(errc code) noexcept;
 class ErrorContext {
  public:
   ErrorContext() = default;
-  ErrorContext& node(std::string v) { node_ = std::move(v); return *this; }
-  ErrorContext& step(std::uint64_t v) { step_ = v; return *this; }
-  ErrorContext& attempt(int v) { attempt_ = v; return *this; }
-  ErrorContext& run_id(std::string v) { run_id_ = std::move(v); return *this; }
-  ErrorContext& thread_id(std::string v) { thread_id_ = std::move(v); return *this; }
-  ErrorContext& field(std::string v) { field_ = std::move(v); return *this; }
+  ErrorContext& node(std::string v) {
+    node_ = std::move(v);
+    return *this;
+  }
+  ErrorContext& step(std::uint64_t v) {
+    step_ = v;
+    return *this;
+  }
+  ErrorContext& attempt(int v) {
+    attempt_ = v;
+    return *this;
+  }
+  ErrorContext& run_id(std::string v) {
+    run_id_ = std::move(v);
+    return *this;
+  }
+  ErrorContext& thread_id(std::string v) {
+    thread_id_ = std::move(v);
+    return *this;
+  }
+  ErrorContext& field(std::string v) {
+    field_ = std::move(v);
+    return *this;
+  }
 
   /// The node, with the path of its subgraphs: "outer/inner".
   const std::string& node() const noexcept { return node_; }
@@ -119,7 +137,8 @@ class AGENTFLOW_VISIBLE error : public std::exception {
 /// One defect of a graph, as `compile()` found it.
 class GraphProblem {
  public:
-  GraphProblem(errc c, std::string m, std::vector<std::string> n) : code(c), message(std::move(m)), names(std::move(n)) {}
+  GraphProblem(errc c, std::string m, std::vector<std::string> n)
+      : code(c), message(std::move(m)), names(std::move(n)) {}
   errc code;
   std::string message;             ///< What is wrong and what to do.
   std::vector<std::string> names;  ///< The nodes, edges or options involved.

@@ -19,13 +19,9 @@ namespace detail {
 [[noreturn]] AGENTFLOW_API void rethrow_nlohmann(const nlohmann::json::exception& e, std::string path);
 
 template <class T>
-concept NlohmannWritable = requires(nlohmann::json& j, const T& v) {
-  nlohmann::adl_serializer<T>::to_json(j, v);
-};
+concept NlohmannWritable = requires(nlohmann::json& j, const T& v) { nlohmann::adl_serializer<T>::to_json(j, v); };
 template <class T>
-concept NlohmannReadable = requires(const nlohmann::json& j, T& v) {
-  nlohmann::adl_serializer<T>::from_json(j, v);
-};
+concept NlohmannReadable = requires(const nlohmann::json& j, T& v) { nlohmann::adl_serializer<T>::from_json(j, v); };
 
 }  // namespace detail
 
@@ -33,9 +29,12 @@ concept NlohmannReadable = requires(const nlohmann::json& j, T& v) {
 /// specialisation of `nlohmann::adl_serializer`. Its exceptions become `json_error` with the path of the value.
 /// Include this header wherever such a type is written or read: without it, it has no mapping.
 template <class T>
-requires(std::is_class_v<T>&& detail::json_shape<T>() == detail::JsonShape::other &&
-         (detail::NlohmannWritable<T> || detail::NlohmannReadable<T>)) struct JsonCodec<T> {
-  static void write(JsonWriter& out, const T& value) requires detail::NlohmannWritable<T> {
+  requires(std::is_class_v<T> && detail::json_shape<T>() == detail::JsonShape::other &&
+           (detail::NlohmannWritable<T> || detail::NlohmannReadable<T>))
+struct JsonCodec<T> {
+  static void write(JsonWriter& out, const T& value)
+    requires detail::NlohmannWritable<T>
+  {
     nlohmann::json tree;
     try {
       nlohmann::adl_serializer<T>::to_json(tree, value);
@@ -44,7 +43,9 @@ requires(std::is_class_v<T>&& detail::json_shape<T>() == detail::JsonShape::othe
     }
     out.value(JsonValue(std::move(tree)));
   }
-  static void read(const JsonReader& in, T& value) requires detail::NlohmannReadable<T> {
+  static void read(const JsonReader& in, T& value)
+    requires detail::NlohmannReadable<T>
+  {
     try {
       nlohmann::adl_serializer<T>::from_json(in.get(), value);
     } catch (const nlohmann::json::exception& e) {

@@ -37,12 +37,12 @@ constexpr bool has(stream_mode set, stream_mode m) noexcept {
 
 /// What a chunk says.
 enum class chunk_kind {
-  token,       ///< A piece of a message's text (mode messages).
-  message,     ///< A whole message that was not streamed as tokens (messages).
-  update,      ///< A node's changes (updates).
-  values,      ///< The state after a step (values).
-  custom,      ///< A node's own data (custom).
-  run_start,   ///< debug, as all that follow
+  token,      ///< A piece of a message's text (mode messages).
+  message,    ///< A whole message that was not streamed as tokens (messages).
+  update,     ///< A node's changes (updates).
+  values,     ///< The state after a step (values).
+  custom,     ///< A node's own data (custom).
+  run_start,  ///< debug, as all that follow
   step_start,
   node_start,
   node_end,

@@ -115,7 +115,9 @@ class AGENTFLOW_API NodeContext {
   }
 
   /// Whether anybody listens to this mode: work for nobody need not be done.
-  bool listens(stream_mode mode) const noexcept { return task_->run->events != nullptr && task_->run->events->listens(mode); }
+  bool listens(stream_mode mode) const noexcept {
+    return task_->run->events != nullptr && task_->run->events->listens(mode);
+  }
   /// Writes data to the stream (mode custom); waits while the consumer is behind.
   asio::awaitable<void> emit(JsonValue data);
   /// Writes a piece of a message's text (mode messages); waits while the consumer is behind. Give each message one id,

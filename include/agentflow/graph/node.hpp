@@ -26,7 +26,7 @@ class NodeIO {
   void* state = nullptr;
   const void* input = nullptr;
   void* update = nullptr;
-  bool state_input = true;  ///< Whether `input` is a state; else the Send's own type.
+  bool state_input = true;      ///< Whether `input` is a state; else the Send's own type.
   std::vector<Target> targets;  ///< Of a Command.
 };
 

@@ -23,26 +23,44 @@ namespace agentflow {
 /// The wait before attempt n+1 is `min(cap, backoff * factor^(n-1))`, shortened by a random part of up to `jitter` of
 /// it. Cancellation is never retried, and a wait ends at once when the run is cancelled.
 ///
-/// **Units/limits** attempts 3 (at least 1, the first included), backoff 500 ms, factor 2, cap 30 s, jitter 0.25 (0 to 1).
+/// **Units/limits** attempts 3 (at least 1, the first included), backoff 500 ms, factor 2, cap 30 s, jitter 0.25 (0 to
+/// 1).
 class RetryPolicy {
  public:
   RetryPolicy() = default;
-  RetryPolicy& attempts(int n) & { attempts_ = n; return *this; }
+  RetryPolicy& attempts(int n) & {
+    attempts_ = n;
+    return *this;
+  }
   RetryPolicy&& attempts(int n) && { return std::move(attempts(n)); }
-  RetryPolicy& backoff(std::chrono::nanoseconds d) & { backoff_ = d; return *this; }
+  RetryPolicy& backoff(std::chrono::nanoseconds d) & {
+    backoff_ = d;
+    return *this;
+  }
   RetryPolicy&& backoff(std::chrono::nanoseconds d) && { return std::move(backoff(d)); }
-  RetryPolicy& factor(double f) & { factor_ = f; return *this; }
+  RetryPolicy& factor(double f) & {
+    factor_ = f;
+    return *this;
+  }
   RetryPolicy&& factor(double f) && { return std::move(factor(f)); }
-  RetryPolicy& cap(std::chrono::nanoseconds d) & { cap_ = d; return *this; }
+  RetryPolicy& cap(std::chrono::nanoseconds d) & {
+    cap_ = d;
+    return *this;
+  }
   RetryPolicy&& cap(std::chrono::nanoseconds d) && { return std::move(cap(d)); }
-  RetryPolicy& jitter(double part) & { jitter_ = part; return *this; }
+  RetryPolicy& jitter(double part) & {
+    jitter_ = part;
+    return *this;
+  }
   RetryPolicy&& jitter(double part) && { return std::move(jitter(part)); }
   /// Asked with the node's own exception; false means the failure is final. Default: everything is retried.
   RetryPolicy& when(std::function<bool(const std::exception_ptr&)> predicate) & {
     when_ = std::move(predicate);
     return *this;
   }
-  RetryPolicy&& when(std::function<bool(const std::exception_ptr&)> predicate) && { return std::move(when(std::move(predicate))); }
+  RetryPolicy&& when(std::function<bool(const std::exception_ptr&)> predicate) && {
+    return std::move(when(std::move(predicate)));
+  }
 
   int attempts() const noexcept { return attempts_; }
   std::chrono::nanoseconds backoff() const noexcept { return backoff_; }
@@ -74,33 +92,62 @@ class NodeOptions {
   NodeOptions() = default;
 
   /// Tries again when the node throws. Default: no retry.
-  NodeOptions& retry(RetryPolicy p) & { retry_ = std::move(p); return *this; }
+  NodeOptions& retry(RetryPolicy p) & {
+    retry_ = std::move(p);
+    return *this;
+  }
   NodeOptions&& retry(RetryPolicy p) && { return std::move(retry(std::move(p))); }
   /// Limits each attempt in time. Past it the attempt is cancelled, joined, and fails with `timeout_error`; work that
   /// cannot be interrupted is waited for, and fails all the same. Default: none.
-  NodeOptions& timeout(std::chrono::nanoseconds d) & { timeout_ = d; return *this; }
+  NodeOptions& timeout(std::chrono::nanoseconds d) & {
+    timeout_ = d;
+    return *this;
+  }
   NodeOptions&& timeout(std::chrono::nanoseconds d) && { return std::move(timeout(d)); }
   /// Limits the time without a sign of life: an emitted event or `NodeContext::heartbeat()`. Default: none.
-  NodeOptions& idle_timeout(std::chrono::nanoseconds d) & { idle_timeout_ = d; return *this; }
+  NodeOptions& idle_timeout(std::chrono::nanoseconds d) & {
+    idle_timeout_ = d;
+    return *this;
+  }
   NodeOptions&& idle_timeout(std::chrono::nanoseconds d) && { return std::move(idle_timeout(d)); }
   /// Runs the node on another executor; the result comes back to the run. Default: the run's own.
-  NodeOptions& executor(asio::any_io_executor ex) & { executor_ = std::move(ex); return *this; }
+  NodeOptions& executor(asio::any_io_executor ex) & {
+    executor_ = std::move(ex);
+    return *this;
+  }
   NodeOptions&& executor(asio::any_io_executor ex) && { return std::move(executor(std::move(ex))); }
   /// Holds the node back until nothing else is runnable. Default: false.
-  NodeOptions& defer(bool on = true) & { defer_ = on; return *this; }
+  NodeOptions& defer(bool on = true) & {
+    defer_ = on;
+    return *this;
+  }
   NodeOptions&& defer(bool on = true) && { return std::move(defer(on)); }
   /// How the targets of a `Command` combine with the node's edges. Default: `edges::replaced`.
-  NodeOptions& edges(agentflow::edges rule) & { edges_ = rule; return *this; }
+  NodeOptions& edges(agentflow::edges rule) & {
+    edges_ = rule;
+    return *this;
+  }
   NodeOptions&& edges(agentflow::edges rule) && { return std::move(edges(rule)); }
   /// Declares where the node's `Command`s may go: checked at compile() and at run time, and shown in drawings.
-  NodeOptions& destinations(std::vector<std::string> names) & { destinations_ = std::move(names); return *this; }
+  NodeOptions& destinations(std::vector<std::string> names) & {
+    destinations_ = std::move(names);
+    return *this;
+  }
   NodeOptions&& destinations(std::vector<std::string> names) && { return std::move(destinations(std::move(names))); }
   /// Declares the fields the node writes, so that compile() finds two parallel writers of a one-writer field.
-  NodeOptions& writes(std::vector<std::string> fields) & { writes_ = std::move(fields); return *this; }
+  NodeOptions& writes(std::vector<std::string> fields) & {
+    writes_ = std::move(fields);
+    return *this;
+  }
   NodeOptions&& writes(std::vector<std::string> fields) && { return std::move(writes(std::move(fields))); }
   /// Adds a note that `to_json()` of the graph shows.
-  NodeOptions& metadata(std::string key, std::string value) & { metadata_[std::move(key)] = std::move(value); return *this; }
-  NodeOptions&& metadata(std::string key, std::string value) && { return std::move(metadata(std::move(key), std::move(value))); }
+  NodeOptions& metadata(std::string key, std::string value) & {
+    metadata_[std::move(key)] = std::move(value);
+    return *this;
+  }
+  NodeOptions&& metadata(std::string key, std::string value) && {
+    return std::move(metadata(std::move(key), std::move(value)));
+  }
 
   const std::optional<RetryPolicy>& retry() const noexcept { return retry_; }
   const std::optional<std::chrono::nanoseconds>& timeout() const noexcept { return timeout_; }

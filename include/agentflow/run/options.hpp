@@ -29,16 +29,28 @@ class CompileOptions {
  public:
   CompileOptions() = default;
   /// Where waits and timestamps come from. Default: `Clock::system()`.
-  CompileOptions& clock(std::shared_ptr<Clock> c) & { clock_ = std::move(c); return *this; }
+  CompileOptions& clock(std::shared_ptr<Clock> c) & {
+    clock_ = std::move(c);
+    return *this;
+  }
   CompileOptions&& clock(std::shared_ptr<Clock> c) && { return std::move(clock(std::move(c))); }
   /// Where log lines go. Default: nowhere.
-  CompileOptions& logger(std::shared_ptr<spdlog::logger> l) & { logger_ = std::move(l); return *this; }
+  CompileOptions& logger(std::shared_ptr<spdlog::logger> l) & {
+    logger_ = std::move(l);
+    return *this;
+  }
   CompileOptions&& logger(std::shared_ptr<spdlog::logger> l) && { return std::move(logger(std::move(l))); }
   /// Options for every node that does not set them itself: retry, timeouts, executor.
-  CompileOptions& node_defaults(NodeOptions o) & { node_defaults_ = std::move(o); return *this; }
+  CompileOptions& node_defaults(NodeOptions o) & {
+    node_defaults_ = std::move(o);
+    return *this;
+  }
   CompileOptions&& node_defaults(NodeOptions o) && { return std::move(node_defaults(std::move(o))); }
   /// The most threads for `af::blocking` nodes, started as they are needed. Default: the machine's cores, at least 4.
-  CompileOptions& blocking_threads(std::size_t n) & { blocking_threads_ = n; return *this; }
+  CompileOptions& blocking_threads(std::size_t n) & {
+    blocking_threads_ = n;
+    return *this;
+  }
   CompileOptions&& blocking_threads(std::size_t n) && { return std::move(blocking_threads(n)); }
 
   const std::shared_ptr<Clock>& clock() const noexcept { return clock_; }
@@ -60,22 +72,40 @@ class RunConfig {
   RunConfig() = default;
   /// Names the thread (the conversation) the run belongs to: `stop(thread_id)` finds it by that. Default: none.
   /// **Units/limits** 1 to 255 bytes without control characters.
-  RunConfig& thread_id(std::string id) & { thread_id_ = std::move(id); return *this; }
+  RunConfig& thread_id(std::string id) & {
+    thread_id_ = std::move(id);
+    return *this;
+  }
   RunConfig&& thread_id(std::string id) && { return std::move(thread_id(std::move(id))); }
   /// The most super-steps before `recursion_error`; ending exactly at the limit is success. Default 25.
-  RunConfig& recursion_limit(std::uint64_t steps) & { recursion_limit_ = steps; return *this; }
+  RunConfig& recursion_limit(std::uint64_t steps) & {
+    recursion_limit_ = steps;
+    return *this;
+  }
   RunConfig&& recursion_limit(std::uint64_t steps) && { return std::move(recursion_limit(steps)); }
   /// The most nodes of this run, subgraphs apart, that are under way at once. Default: no limit.
-  RunConfig& max_concurrency(std::size_t n) & { max_concurrency_ = n; return *this; }
+  RunConfig& max_concurrency(std::size_t n) & {
+    max_concurrency_ = n;
+    return *this;
+  }
   RunConfig&& max_concurrency(std::size_t n) && { return std::move(max_concurrency(n)); }
   /// Limits the whole run in time; past it the run fails with `timeout_error`. Default: none.
-  RunConfig& timeout(std::chrono::nanoseconds d) & { timeout_ = d; return *this; }
+  RunConfig& timeout(std::chrono::nanoseconds d) & {
+    timeout_ = d;
+    return *this;
+  }
   RunConfig&& timeout(std::chrono::nanoseconds d) && { return std::move(timeout(d)); }
   /// What the stream of this run delivers. Default: messages and updates for `stream` and `astream`, nothing else.
-  RunConfig& stream(stream_mode modes) & { modes_ = modes; return *this; }
+  RunConfig& stream(stream_mode modes) & {
+    modes_ = modes;
+    return *this;
+  }
   RunConfig&& stream(stream_mode modes) && { return std::move(stream(modes)); }
   /// How many chunks wait for a slow consumer before nodes are held back. Default 256, at least 1.
-  RunConfig& stream_capacity(std::size_t chunks) & { stream_capacity_ = chunks; return *this; }
+  RunConfig& stream_capacity(std::size_t chunks) & {
+    stream_capacity_ = chunks;
+    return *this;
+  }
   RunConfig&& stream_capacity(std::size_t chunks) && { return std::move(stream_capacity(chunks)); }
   /// An object of the application's own that nodes reach with `NodeContext::user<T>()`. Shared with the run.
   template <class T>
@@ -89,7 +119,10 @@ class RunConfig {
     return std::move(context(std::move(object)));
   }
   /// Shuffles the order in which the ready nodes of a step are started; results never depend on it. For tests.
-  RunConfig& shuffle(std::uint64_t seed) & { shuffle_ = seed; return *this; }
+  RunConfig& shuffle(std::uint64_t seed) & {
+    shuffle_ = seed;
+    return *this;
+  }
   RunConfig&& shuffle(std::uint64_t seed) && { return std::move(shuffle(seed)); }
 
   const std::string& thread_id() const noexcept { return thread_id_; }

@@ -159,7 +159,8 @@ class ContentBlock {
   ContentBlock() = default;
   /// Takes any of the blocks.
   template <class T>
-  requires detail::is_alternative<T, Variant> ContentBlock(T block) : value_(std::in_place_type<T>, std::move(block)) {}
+    requires detail::is_alternative<T, Variant>
+  ContentBlock(T block) : value_(std::in_place_type<T>, std::move(block)) {}
 
   /// The name of the block in JSON, such as "text" or "tool_call".
   AGENTFLOW_API std::string_view type() const noexcept;

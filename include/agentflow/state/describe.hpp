@@ -74,8 +74,8 @@ void write_described(JsonWriter& out, const T& value) {
 
 template <class T>
 void read_described(const JsonReader& in, T& value) {
-  static constexpr auto names = std::apply(
-      [](const auto&... f) { return std::array<std::string_view, sizeof...(f)>{f.name...}; }, fields_of<T>);
+  static constexpr auto names =
+      std::apply([](const auto&... f) { return std::array<std::string_view, sizeof...(f)>{f.name...}; }, fields_of<T>);
   check_members(in, names);
   for_each_field<T>([&](const auto& f) { read_member(in, f.name, value.*(f.member)); });
 }
@@ -120,17 +120,17 @@ void read_described(const JsonReader& in, T& value) {
 /// struct Research { std::string topic; af::List<std::string> findings; int calls = 0; };
 /// AGENTFLOW_STATE(Research, topic, (findings, af::append), (calls, af::sum))
 /// ```
-#define AGENTFLOW_STATE(type, ...)                                                                            \
-  [[maybe_unused]] constexpr auto agentflow_describe(const type*) {                                           \
-    return ::std::tuple{AGENTFLOW_DETAIL_EXPAND(AGENTFLOW_DETAIL_FIELDS(type, __VA_ARGS__))};                 \
-  }                                                                                                           \
-  template <class AgentflowT>                                                                                 \
-    requires ::std::is_same_v<AgentflowT, type> && (::agentflow::detail::described_writable<AgentflowT>())    \
-  void agentflow_write_json(::agentflow::JsonWriter& out, const AgentflowT& value) {                          \
-    ::agentflow::detail::write_described(out, value);                                                         \
-  }                                                                                                           \
-  template <class AgentflowT>                                                                                 \
-    requires ::std::is_same_v<AgentflowT, type> && (::agentflow::detail::described_readable<AgentflowT>())    \
-  void agentflow_read_json(const ::agentflow::JsonReader& in, AgentflowT& value) {                            \
-    ::agentflow::detail::read_described(in, value);                                                           \
+#define AGENTFLOW_STATE(type, ...)                                                                         \
+  [[maybe_unused]] constexpr auto agentflow_describe(const type*) {                                        \
+    return ::std::tuple{AGENTFLOW_DETAIL_EXPAND(AGENTFLOW_DETAIL_FIELDS(type, __VA_ARGS__))};              \
+  }                                                                                                        \
+  template <class AgentflowT>                                                                              \
+    requires ::std::is_same_v<AgentflowT, type> && (::agentflow::detail::described_writable<AgentflowT>()) \
+  void agentflow_write_json(::agentflow::JsonWriter& out, const AgentflowT& value) {                       \
+    ::agentflow::detail::write_described(out, value);                                                      \
+  }                                                                                                        \
+  template <class AgentflowT>                                                                              \
+    requires ::std::is_same_v<AgentflowT, type> && (::agentflow::detail::described_readable<AgentflowT>()) \
+  void agentflow_read_json(const ::agentflow::JsonReader& in, AgentflowT& value) {                         \
+    ::agentflow::detail::read_described(in, value);                                                        \
   }

@@ -33,7 +33,8 @@ class JsonReducer {
  public:
   using Diff = std::function<std::optional<nlohmann::json>(const nlohmann::json& base, const nlohmann::json& mine)>;
   using Apply = std::function<void(nlohmann::json& value, nlohmann::json delta)>;
-  JsonReducer(Diff d, Apply a, bool one_writer = false) : diff(std::move(d)), apply(std::move(a)), exclusive(one_writer) {}
+  JsonReducer(Diff d, Apply a, bool one_writer = false)
+      : diff(std::move(d)), apply(std::move(a)), exclusive(one_writer) {}
   Diff diff;
   Apply apply;
   bool exclusive;
@@ -105,10 +106,14 @@ class AGENTFLOW_API Update<JsonState> {
   Update() = default;
   /// Writes a delta through the reducer of the key; for arrays one element stands for an array of it.
   Update& write(std::string key, nlohmann::json delta) &;
-  Update&& write(std::string key, nlohmann::json delta) && { return std::move(write(std::move(key), std::move(delta))); }
+  Update&& write(std::string key, nlohmann::json delta) && {
+    return std::move(write(std::move(key), std::move(delta)));
+  }
   /// Replaces the value past the reducer.
   Update& overwrite(std::string key, nlohmann::json value) &;
-  Update&& overwrite(std::string key, nlohmann::json value) && { return std::move(overwrite(std::move(key), std::move(value))); }
+  Update&& overwrite(std::string key, nlohmann::json value) && {
+    return std::move(overwrite(std::move(key), std::move(value)));
+  }
   bool empty() const noexcept { return changes_.empty(); }
   nlohmann::json to_json() const;
 

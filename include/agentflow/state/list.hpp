@@ -264,21 +264,18 @@ class List {
   ///
   /// An element that holds a copy of this list must not get into the log of that copy, or the log would hold itself.
   /// Where that can be (`Nests`), the elements exist before this is called, so such a copy shows as another holder.
-  template <class Make>
-  void grow(std::size_t n, const Make& make) {
+  void grow(std::size_t n, detail::MakeRef make) {
     if (n == 0) return;
     if (n > Log::max_size - size_) detail::throw_list_full();
+    detail::LogRef<T> forked;
     if (log_ && log_->unique()) {
       log_->reclaim(size_, n);
-      log_->fill(size_, n, make);
-    } else if (log_ && !Nests::value && !off_tip_ && log_->claim(size_, n)) {
-      log_->fill(size_, n, make);
-    } else {
-      detail::LogRef<T> own = fork();
-      own->reclaim(size_, n);
-      own->fill(size_, n, make);
-      log_ = std::move(own);
+    } else if (!log_ || Nests::value || off_tip_ || !log_->claim(size_, n)) {
+      forked = fork();
+      forked->reclaim(size_, n);
     }
+    (forked ? forked : log_)->fill(size_, n, make);
+    if (forked) log_ = std::move(forked);
     size_ = static_cast<std::uint32_t>(size_ + n);
     off_tip_ = false;
   }

@@ -22,7 +22,10 @@ class AGENTFLOW_API MergeGuard {
   /// Starts a merge: `step` and the names are only for messages.
   void begin(std::uint64_t step);
   /// Says whose update is applied from now on. `node` must live until the merge ends.
-  void writer(std::string_view node) noexcept { writer_ = node; ++writer_index_; }
+  void writer(std::string_view node) noexcept {
+    writer_ = node;
+    ++writer_index_;
+  }
   /// Claims a field for the current writer. Exclusive claims (a one-writer reducer, or `Overwrite`) tolerate no
   /// other writer of the same field in the step.
   void claim(std::string_view field, bool exclusive);

@@ -96,8 +96,9 @@ class Update {
       if constexpr (std::convertible_to<V&&, typename Change::delta_type>) {
         change.delta = std::forward<V>(value);
       } else {
-        static_assert(requires { Reducer::template delta_from<typename Change::value_type>(std::forward<V>(value)); },
-                      "agentflow: the reducer of this field cannot take a value of this type");
+        static_assert(
+            requires { Reducer::template delta_from<typename Change::value_type>(std::forward<V>(value)); },
+            "agentflow: the reducer of this field cannot take a value of this type");
         change.delta = Reducer::template delta_from<typename Change::value_type>(std::forward<V>(value));
       }
       return *this;
@@ -153,7 +154,8 @@ class Update {
   template <auto Member>
   static consteval std::size_t index_of() {
     constexpr std::size_t i = detail::field_index<S, Member>();
-    static_assert(i < detail::field_count<S>, "agentflow: this member is not listed in the AGENTFLOW_STATE of its state");
+    static_assert(i < detail::field_count<S>,
+                  "agentflow: this member is not listed in the AGENTFLOW_STATE of its state");
     return i;
   }
   template <auto Member>
@@ -183,7 +185,8 @@ struct StateModel {
   /// Readies a copy for a node that runs beside others: its appends must not take the main line's place.
   static void prepare_branch(S& state) noexcept {
     detail::for_each_field<S>([&]<class F>(const F& f) {
-      if constexpr (requires { F::reducer::prepare_branch(state.*(f.member)); }) F::reducer::prepare_branch(state.*(f.member));
+      if constexpr (requires { F::reducer::prepare_branch(state.*(f.member)); })
+        F::reducer::prepare_branch(state.*(f.member));
     });
   }
 

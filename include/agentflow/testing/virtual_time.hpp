@@ -81,8 +81,8 @@ class AGENTFLOW_VISIBLE abandoned_error : public error {
 /// point in turn: `after(k, ...)` for k = 0, 1, 2 ... cancels, stops or throws between handler k and the next, and
 /// `stop_after(k)` leaves everything as it is then, to see that destroying the loop frees it.
 ///
-/// It sees only waits on its clock. Other threads (`af::blocking` nodes, other executors), Asio's own timers and sockets
-/// are invisible to it: allow for them with `wait_for_threads`.
+/// It sees only waits on its clock. Other threads (`af::blocking` nodes, other executors), Asio's own timers and
+/// sockets are invisible to it: allow for them with `wait_for_threads`.
 ///
 /// **Thread safety** Distinct objects: safe. Shared objects: unsafe; other threads may post to `executor()`.
 /// **Lifetime** Destroying the loop destroys what is suspended on it, at whatever point that is.

@@ -29,10 +29,10 @@ class Input {
     StateModel<S>::apply(*state_, update, nullptr);
   }
   template <class M>
-    requires(Conversation<S> && !std::is_same_v<std::remove_cvref_t<M>, Input> && !std::is_same_v<std::remove_cvref_t<M>, S> &&
+    requires(Conversation<S> && !std::is_same_v<std::remove_cvref_t<M>, Input> &&
+             !std::is_same_v<std::remove_cvref_t<M>, S> &&
              detail::returned<S, std::remove_cvref_t<M>>() == detail::Returned::messages)
-  Input(M&& messages)
-      : Input(detail::messages_update<S>(std::forward<M>(messages), Role::user)) {}
+  Input(M&& messages) : Input(detail::messages_update<S>(std::forward<M>(messages), Role::user)) {}
 
   StateBox take() && { return StateBox(state_ops<S>(), state_.release()); }
 

@@ -67,15 +67,18 @@ class StateGraph {
   }
   /// Adds a compiled graph over the same state as one node.
   StateGraph& add_node(std::string name, const CompiledGraph<S>& graph, NodeOptions options = {}) {
-    builder_.add_node(std::move(name), std::make_shared<detail::SameStateSubgraph<S>>(graph.spec()), std::move(options));
+    builder_.add_node(std::move(name), std::make_shared<detail::SameStateSubgraph<S>>(graph.spec()),
+                      std::move(options));
     return *this;
   }
   /// Adds a compiled graph over another state: `to(parent)` makes its input, `from(parent, child)` gives what the node
   /// returns.
   template <class C, class ToChild, class FromChild>
-  StateGraph& add_subgraph(std::string name, const CompiledGraph<C>& graph, ToChild to, FromChild from, NodeOptions options = {}) {
+  StateGraph& add_subgraph(std::string name, const CompiledGraph<C>& graph, ToChild to, FromChild from,
+                           NodeOptions options = {}) {
     builder_.add_node(std::move(name),
-                      std::make_shared<detail::MappedSubgraph<S, C, ToChild, FromChild>>(graph.spec(), std::move(to), std::move(from)),
+                      std::make_shared<detail::MappedSubgraph<S, C, ToChild, FromChild>>(graph.spec(), std::move(to),
+                                                                                         std::move(from)),
                       std::move(options));
     return *this;
   }
@@ -114,7 +117,8 @@ class StateGraph {
   template <class F>
   StateGraph& add_conditional_edges(std::string_view from, F&& router,
                                     std::initializer_list<std::pair<std::string_view, std::string_view>> path_map) {
-    return add_conditional_edges(from, std::forward<F>(router), std::map<std::string, std::string>(path_map.begin(), path_map.end()));
+    return add_conditional_edges(from, std::forward<F>(router),
+                                 std::map<std::string, std::string>(path_map.begin(), path_map.end()));
   }
   template <class F, std::same_as<std::map<std::string, std::string>> Map>
   StateGraph& add_conditional_edges(std::string_view from, F&& router, Map path_map) {
@@ -124,7 +128,8 @@ class StateGraph {
   /// The same with a list of targets, whose names are the keys.
   template <class F>
   StateGraph& add_conditional_edges(std::string_view from, F&& router, std::initializer_list<TargetName> targets) {
-    return add_conditional_edges(from, std::forward<F>(router), std::vector<std::string>(targets.begin(), targets.end()));
+    return add_conditional_edges(from, std::forward<F>(router),
+                                 std::vector<std::string>(targets.begin(), targets.end()));
   }
   template <class F, std::same_as<std::vector<std::string>> List>
   StateGraph& add_conditional_edges(std::string_view from, F&& router, const List& targets) {
@@ -166,11 +171,15 @@ class StateGraph {
   }
   template <class C, class R, class... A, class Object>
   static auto bind(R (C::*method)(A...), Object object) {
-    return [method, object = std::move(object)](A... args) -> R { return (std::to_address(object)->*method)(std::forward<A>(args)...); };
+    return [method, object = std::move(object)](A... args) -> R {
+      return (std::to_address(object)->*method)(std::forward<A>(args)...);
+    };
   }
   template <class C, class R, class... A, class Object>
   static auto bind(R (C::*method)(A...) const, Object object) {
-    return [method, object = std::move(object)](A... args) -> R { return (std::to_address(object)->*method)(std::forward<A>(args)...); };
+    return [method, object = std::move(object)](A... args) -> R {
+      return (std::to_address(object)->*method)(std::forward<A>(args)...);
+    };
   }
 
   GraphBuilder builder_;

@@ -145,13 +145,12 @@ consteval JsonShape json_shape() {
 template <class T, template <class> class Mapped>
 inline constexpr bool elements_mapped = Mapped<typename T::value_type>::value;
 template <class T, template <class> class Mapped>
-requires is_tuple<T>
+  requires is_tuple<T>
 inline constexpr bool elements_mapped<T, Mapped> = []<std::size_t... I>(std::index_sequence<I...>) {
   return (Mapped<std::tuple_element_t<I, T>>::value && ...);
-}
-(std::make_index_sequence<std::tuple_size_v<T>>());
+}(std::make_index_sequence<std::tuple_size_v<T>>());
 template <class T, template <class> class Mapped>
-requires requires { typename T::mapped_type; }
+  requires requires { typename T::mapped_type; }
 inline constexpr bool elements_mapped<T, Mapped> = Mapped<typename T::mapped_type>::value;
 
 template <class T>
@@ -162,7 +161,7 @@ consteval bool writable() {
   if constexpr (HasWriteFunction<T>)
     return true;
   else if constexpr (shape == JsonShape::other)
-    return requires(JsonWriter & out, const T& v) { JsonCodec<T>::write(out, v); };
+    return requires(JsonWriter& out, const T& v) { JsonCodec<T>::write(out, v); };
   else if constexpr (shape >= JsonShape::optional)
     return elements_mapped<T, Writable>;
   else
@@ -198,9 +197,7 @@ consteval bool readable() {
     return Fillable<T> && Fillable<typename T::value_type> && elements_mapped<T, Readable>;
   else if constexpr (shape == JsonShape::sequence)
     return Fillable<T> && Fillable<typename T::value_type> && elements_mapped<T, Readable> &&
-           requires(T & c, typename T::value_type v) {
-      c.push_back(std::move(v));
-    };
+           requires(T& c, typename T::value_type v) { c.push_back(std::move(v)); };
   else
     return true;
 }

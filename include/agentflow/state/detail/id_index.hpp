@@ -2,13 +2,12 @@
 // From the id of an element to its positions in a log: a hash index that is built as it is asked.
 #pragma once
 
-#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace agentflow::detail {
@@ -26,15 +25,15 @@ concept HasId = requires(const T& element) {
 /// whose thread asked before, under the same mutex, so they are visible here.
 class IdIndex {
  public:
+  /// Gives the id of the element at a position of a log, as text or as a view of text put into `keep`.
+  using IdOf = std::string_view (*)(const void* log, std::uint32_t position, std::string& keep);
+
   /// The newest position below `limit` whose element has this id, plus one; 0 if there is none.
-  /// `with_id(position, f)` calls `f` with the id of the element at `position` and returns what `f` returns.
-  template <class WithId>
-  std::uint32_t find(std::string_view id, std::uint32_t limit, const WithId& with_id) {
+  std::uint32_t find(std::string_view id, std::uint32_t limit, const void* log, IdOf id_of) {
     const std::lock_guard lock(mutex_);
-    while (entries_.size() < limit) {
-      with_id(size(), [&](std::string_view added) { add(added, with_id); });
-    }
-    std::uint32_t at = heads_.empty() ? 0 : *head(id, hash_of(id), with_id);
+    std::string keep;
+    while (entries_.size() < limit) add(id_of(log, size(), keep), log, id_of);
+    std::uint32_t at = heads_.empty() ? 0 : *head(id, hash_of(id), log, id_of);
     while (at > limit) at = entries_[at - 1].previous;
     return at;
   }
@@ -64,25 +63,27 @@ class IdIndex {
 
   std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(entries_.size()); }
 
-  template <class WithId>
-  void add(std::string_view id, const WithId& with_id) {
-    if (id.empty()) return entries_.push_back({not_indexed, 0});
-    if ((used_ + 1) * 2 > heads_.size()) grow();
-    const std::uint32_t hash = hash_of(id);
-    std::uint32_t* const slot = head(id, hash, with_id);
-    entries_.push_back({*slot, hash});
-    if (*slot == 0) ++used_;
+  void add(std::string_view id, const void* log, IdOf id_of) {
+    std::uint32_t previous = not_indexed, hash = 0;
+    std::uint32_t* slot = nullptr;
+    if (!id.empty()) {
+      if ((used_ + 1) * 2 > heads_.size()) grow();
+      hash = hash_of(id);
+      slot = head(id, hash, log, id_of);
+      previous = *slot;
+    }
+    entries_.push_back({previous, hash});
+    if (!slot) return;
+    if (previous == 0) ++used_;
     *slot = size();
   }
 
   /// The slot of this id: it holds the newest position, or is free.
-  template <class WithId>
-  std::uint32_t* head(std::string_view id, std::uint32_t hash, const WithId& with_id) {
+  std::uint32_t* head(std::string_view id, std::uint32_t hash, const void* log, IdOf id_of) {
+    std::string keep;
     for (std::size_t i = hash;; ++i) {
       std::uint32_t& slot = heads_[i & (heads_.size() - 1)];
-      if (slot == 0) return &slot;
-      if (entries_[slot - 1].hash != hash) continue;
-      if (with_id(slot - 1, [&](std::string_view found) { return found == id; })) return &slot;
+      if (slot == 0 || (entries_[slot - 1].hash == hash && id_of(log, slot - 1, keep) == id)) return &slot;
     }
   }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -15,6 +16,20 @@
 #include <agentflow/state/detail/id_index.hpp>
 
 namespace agentflow::detail {
+
+/// Refers to a function that constructs the k-th of several elements at an address. Erased, so that the code around it
+/// is compiled once for each type of element.
+class MakeRef {
+ public:
+  template <class F>
+  MakeRef(const F& make) noexcept
+      : make_(&make), call_([](const void* f, void* where, std::size_t k) { (*static_cast<const F*>(f))(where, k); }) {}
+  void operator()(void* where, std::size_t k) const { call_(make_, where, k); }
+
+ private:
+  const void* make_;
+  void (*call_)(const void* make, void* where, std::size_t k);
+};
 
 /// A segmented array of elements that never move, from position `base()` on; the positions before it belong to
 /// the parent, which this log was forked from.
@@ -48,13 +63,8 @@ class Log {
   }
 
   void retain() noexcept { holders_.fetch_add(1, std::memory_order_relaxed); }
-  /// Gives up one count; a loop, so that a chain of forks does not recurse.
   static void release(Log* log) noexcept {
-    while (log && log->holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      Log* const parent = log->parent_;
-      delete log;
-      log = parent;
-    }
+    if (log && log->holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) dispose(log);
   }
   bool unique() const noexcept { return holders_.load(std::memory_order_acquire) == 1; }
 
@@ -84,10 +94,8 @@ class Log {
     const std::uint32_t end = claimed_.exchange(static_cast<std::uint32_t>(first + n), std::memory_order_relaxed);
     destroy(first, end);
   }
-  /// Constructs the `n` claimed elements from `position` on by `make(address, k)`; if that throws, the slots are
-  /// given back.
-  template <class Make>
-  void fill(std::size_t position, std::size_t n, const Make& make) {
+  /// Constructs the `n` claimed elements from `position` on; if that throws, the slots are given back.
+  void fill(std::size_t position, std::size_t n, MakeRef make) {
     const std::size_t first = position - base_;
     std::size_t done = 0;
     try {
@@ -105,11 +113,7 @@ class Log {
       while (limit > base_ && std::string_view((*this)[limit - 1].id()) != id) --limit;
       return limit > base_ ? limit : 0;
     }
-    const auto with_id = [this](std::uint32_t i, const auto& f) {
-      const auto& found = slot(i)->id();  // may be a temporary, which must outlive the view
-      return f(std::string_view(found));
-    };
-    const std::uint32_t found = index_.find(id, static_cast<std::uint32_t>(limit - base_), with_id);
+    const std::uint32_t found = index_.find(id, static_cast<std::uint32_t>(limit - base_), this, &id_of);
     return found == 0 ? 0 : base_ + found;
   }
 
@@ -120,6 +124,25 @@ class Log {
   static constexpr unsigned segment_count = 30;
   static unsigned segment_of(std::size_t i) noexcept { return static_cast<unsigned>(std::bit_width(i >> 2)); }
   static std::size_t start_of(unsigned k) noexcept { return ((std::size_t{4} << k) >> 1) & ~std::size_t{3}; }
+
+  static std::string_view id_of(const void* log, std::uint32_t i, std::string& keep) {
+    decltype(auto) id = static_cast<const Log*>(log)->slot(i)->id();
+    if constexpr (std::is_reference_v<decltype(id)> || std::is_same_v<decltype(id), std::string_view>) {
+      return id;
+    } else {
+      keep = std::string_view(id);
+      return keep;
+    }
+  }
+
+  /// Out of line, because every copy of a list ends in it; a loop, so that a chain of forks does not recurse.
+  [[gnu::noinline]] static void dispose(Log* log) noexcept {
+    do {
+      Log* const parent = log->parent_;
+      delete log;
+      log = parent;
+    } while (log && log->holders_.fetch_sub(1, std::memory_order_acq_rel) == 1);
+  }
 
   T* slot(std::size_t i) const noexcept {
     const unsigned k = segment_of(i);

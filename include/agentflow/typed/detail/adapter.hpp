@@ -41,7 +41,8 @@ void deliver(NodeIO& io, R&& result) {
 template <class S, class In, class F, bool IsBlocking>
 class CallableNode final : public ErasedNode {
   static constexpr bool of_state = std::is_same_v<In, S>;
-  static constexpr bool by_reference = std::is_invocable_v<F&, const In&> || std::is_invocable_v<F&, const In&, NodeContext&>;
+  static constexpr bool by_reference =
+      std::is_invocable_v<F&, const In&> || std::is_invocable_v<F&, const In&, NodeContext&>;
   static constexpr bool by_value = std::is_invocable_v<F&, In&&> || std::is_invocable_v<F&, In&&, NodeContext&>;
   static_assert(by_value || by_reference,
                 "agentflow: a node takes the state by value or const reference, and optionally af::NodeContext&: write "
@@ -52,9 +53,10 @@ class CallableNode final : public ErasedNode {
   using Result = typename AwaitableOf<std::remove_cvref_t<Called>>::type;
   static constexpr bool is_async = AwaitableOf<std::remove_cvref_t<Called>>::value;
   static constexpr Returned kind_of_result = returned<S, Result>();
-  static_assert(kind_of_result != Returned::unknown,
-                "agentflow: a node returns its State, af::Update<State>, af::Command<State>, nothing, or (for a state with "
-                "messages) af::Message, a list of messages, or text; or an asio::awaitable of one of these");
+  static_assert(
+      kind_of_result != Returned::unknown,
+      "agentflow: a node returns its State, af::Update<State>, af::Command<State>, nothing, or (for a state with "
+      "messages) af::Message, a list of messages, or text; or an asio::awaitable of one of these");
   static_assert(of_state || kind_of_result != Returned::state,
                 "agentflow: a node with an input of its own cannot return the whole state: return af::Update<State>");
   static_assert(!(IsBlocking && is_async),
@@ -110,7 +112,8 @@ class CallableNode final : public ErasedNode {
       if (io.state != nullptr) {
         auto& state = *static_cast<S*>(io.state);
         // Whoever returns the whole state may consume the old one; an update is applied to it.
-        if constexpr (wants_own && kind_of_result == Returned::state) return invoke_node(fn_, std::move(state), *io.context);
+        if constexpr (wants_own && kind_of_result == Returned::state)
+          return invoke_node(fn_, std::move(state), *io.context);
         if constexpr (wants_own) return invoke_node(fn_, S(std::as_const(state)), *io.context);
         if constexpr (!wants_own) return invoke_node(fn_, std::as_const(state), *io.context);
       }
@@ -149,8 +152,9 @@ class CallableRouter final : public ErasedRouter {
   using Called = decltype(call_type<const S&>());
   using Result = typename AwaitableOf<std::remove_cvref_t<Called>>::type;
   static constexpr bool async = AwaitableOf<std::remove_cvref_t<Called>>::value;
-  static_assert(std::is_constructible_v<Route, Result>,
-                "agentflow: a router returns a node's name, several names, af::Send (or several), af::Route, af::END or bool");
+  static_assert(
+      std::is_constructible_v<Route, Result>,
+      "agentflow: a router returns a node's name, several names, af::Send (or several), af::Route, af::END or bool");
 
  public:
   explicit CallableRouter(F f) : fn_(std::move(f)) {}
@@ -184,8 +188,9 @@ class CallableHandler final : public ErasedHandler {
   static_assert(std::is_invocable_v<F&, S, const error&>,
                 "agentflow: an error handler takes the state and the error: handler(State s, const af::error& e)");
   using Result = std::invoke_result_t<F&, S, const error&>;
-  static_assert(returned<S, Result>() != Returned::unknown,
-                "agentflow: an error handler returns what a node may return: State, Update, Command, messages or nothing");
+  static_assert(
+      returned<S, Result>() != Returned::unknown,
+      "agentflow: an error handler returns what a node may return: State, Update, Command, messages or nothing");
 
  public:
   explicit CallableHandler(F f) : fn_(std::move(f)) {}
@@ -226,10 +231,12 @@ class SameStateSubgraph final : public ErasedNode {
 /// A subgraph over another state, with a mapping in and a mapping out.
 template <class S, class C, class ToChild, class FromChild>
 class MappedSubgraph final : public ErasedNode {
-  static_assert(std::is_invocable_r_v<C, ToChild&, const S&>, "agentflow: the first mapping of a subgraph is Child to(const Parent&)");
+  static_assert(std::is_invocable_r_v<C, ToChild&, const S&>,
+                "agentflow: the first mapping of a subgraph is Child to(const Parent&)");
   using Out = std::invoke_result_t<FromChild&, const S&, C>;
   static_assert(returned<S, Out>() != Returned::unknown,
-                "agentflow: the second mapping of a subgraph is from(const Parent&, Child) and returns Parent, af::Update<Parent>, "
+                "agentflow: the second mapping of a subgraph is from(const Parent&, Child) and returns Parent, "
+                "af::Update<Parent>, "
                 "af::Command<Parent> or messages");
 
  public:

@@ -91,7 +91,8 @@ struct FirstParameter<F, S> {
   template <class A, class... B>
   struct First<std::tuple<A, B...>> {
     using type = std::remove_cvref_t<A>;
-    static_assert(!std::is_lvalue_reference_v<A> || std::is_const_v<std::remove_reference_t<A>> || std::is_same_v<type, NodeContext>,
+    static_assert(!std::is_lvalue_reference_v<A> || std::is_const_v<std::remove_reference_t<A>> ||
+                      std::is_same_v<type, NodeContext>,
                   "agentflow: take the state by value or by const reference: nodes never share a mutable state. Write "
                   "State node(State s) { ...; return s; }");
     static_assert(!std::is_same_v<type, NodeContext>,
@@ -133,8 +134,8 @@ consteval Returned returned() {
   else if constexpr (std::is_same_v<R, Command<S>>)
     return Returned::command;
   else if constexpr (Conversation<S> && (std::is_same_v<R, Message> || std::is_convertible_v<R, std::string> ||
-                                         std::is_convertible_v<R, std::string_view> || std::is_same_v<R, std::vector<Message>> ||
-                                         std::is_same_v<R, List<Message>>))
+                                         std::is_convertible_v<R, std::string_view> ||
+                                         std::is_same_v<R, std::vector<Message>> || std::is_same_v<R, List<Message>>))
     return Returned::messages;
   else
     return Returned::unknown;
@@ -145,7 +146,8 @@ template <class S, class R>
 typename StateModel<S>::update_type messages_update(R&& value, Role role) {
   typename StateModel<S>::update_type u;
   using V = std::remove_cvref_t<R>;
-  if constexpr (std::is_same_v<V, Message> || std::is_same_v<V, std::vector<Message>> || std::is_same_v<V, List<Message>>)
+  if constexpr (std::is_same_v<V, Message> || std::is_same_v<V, std::vector<Message>> ||
+                std::is_same_v<V, List<Message>>)
     u.template write<&S::messages>(std::forward<R>(value));
   else
     u.template write<&S::messages>(Message::from_text(std::string(std::forward<R>(value)), role));

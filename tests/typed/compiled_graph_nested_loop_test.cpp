@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+// CompiledGraph: where blocking calls are refused, and where they are not.
+#include <agentflow/typed/compiled_graph.hpp>
+
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/strand.hpp>
+#include <asio/thread_pool.hpp>
+
+#include <agentflow/typed/state_graph.hpp>
+
+#include "support/catch.hpp"
+#include "support/on_loop.hpp"
+
+namespace af = agentflow;
+using Catch::Matchers::Contains;
+
+namespace {
+
+struct Sum {
+  int n = 0;
+};
+AGENTFLOW_STATE(Sum, (n, af::sum))
+
+using Graph = af::StateGraph<Sum>;
+using App = af::CompiledGraph<Sum>;
+using Update = af::Update<Sum>;
+
+/// START -> {a, b} -> END; n ends 2 higher. b is a coroutine if wanted.
+App two(bool async) {
+  Graph g;
+  const auto add = [](const Sum&) { return Update().write<&Sum::n>(1); };
+  g.add_node("a", add);
+  if (async)
+    g.add_node("b", [add](const Sum& s) -> asio::awaitable<Update> {
+      co_await give_way();
+      co_return add(s);
+    });
+  else
+    g.add_node("b", add);
+  return g.set_entry_point("a").set_entry_point("b").add_edge("a", "END").add_edge("b", "END").compile();
+}
+
+/// Calls everything that blocks, and expects each to be refused at once, naming what to use instead.
+void expect_refused(const App& app) {
+  const auto refused = [](const std::string& what, const std::function<void()>& call) {
+    try {
+      call();
+      FAIL_CHECK(what << " is not refused");
+    } catch (const af::nested_loop_error& e) {
+      CHECK(e.code() == af::errc::nested_loop);
+      CHECK_THAT(e.message(), Contains(what) && Contains("a" + what));
+    }
+  };
+  refused("invoke()", [&] { app.invoke(Sum()); });
+  refused("stream()", [&] { auto s = app.stream(Sum()); });
+  refused("stop()", [&] { app.stop("nobody"); });
+}
+
+/// A reducer that runs a test's code while it merges.
+struct spy {
+  static inline std::function<void()> on_apply;
+  static std::optional<int> diff(const int& base, const int& mine) {
+    return mine == base ? std::nullopt : std::optional(mine - base);
+  }
+  static void apply(int& value, int delta) {
+    if (on_apply) on_apply();
+    value += delta;
+  }
+};
+struct Spied {
+  int n = 0;
+};
+AGENTFLOW_STATE(Spied, (n, spy))
+
+}  // namespace
+
+TEST_CASE("Blocking calls are refused wherever they would block an event loop", "[compiled_graph]") {
+  const auto inner = two(false);
+  int places = 0;
+  const auto check = [&] {
+    expect_refused(inner);
+    ++places;
+  };
+  SECTION("on a loop's thread") {
+    asio::io_context io;
+    asio::post(io, check);
+    io.run();
+    CHECK(places == 1);
+  }
+  SECTION("on a strand of a pool") {
+    asio::thread_pool pool(1);
+    asio::post(asio::make_strand(pool), check);
+    pool.join();
+    CHECK(places == 1);
+  }
+  SECTION("in nodes, routers, handlers and mappings, of blocking and awaited runs") {
+    asio::thread_pool pool(1);
+    Graph sub;
+    sub.add_node("n", [&](const Sum&) { check(); }).set_entry_point("n").add_edge("n", "END");
+    for (const bool plain : {true, false}) {
+      Graph g;
+      g.add_node("sync", [&](const Sum&) { check(); });
+      g.add_node("beside", [&](const Sum&) { check(); });
+      g.add_node("sub", sub.compile());
+      g.add_subgraph(
+          "mapped", inner,
+          [&](const Sum& s) {
+            check();
+            return s;
+          },
+          [&](const Sum&, const Sum&) { check(); });
+      int expected = 6;
+      if (!plain) {
+        g.add_node("async", [&](const Sum&) -> asio::awaitable<void> {
+          check();
+          co_await give_way();
+          check();
+        });
+        g.add_node("elsewhere", [&](const Sum&) { check(); }, af::NodeOptions().executor(pool.get_executor()));
+        g.add_node("bad", [](const Sum&) { throw std::runtime_error("bad"); });
+        g.on_error("bad", [&](const Sum&, const af::error&) { check(); });
+        g.add_edge("mapped", "async")
+            .add_edge("async", "elsewhere")
+            .add_edge("elsewhere", "bad")
+            .add_edge("bad", "END");
+        expected += 4;
+      } else {
+        g.add_edge("mapped", "END");
+      }
+      g.set_entry_point("sync").set_entry_point("beside").add_edge("sync", "sub").add_edge("beside", "END");
+      g.add_conditional_edges("sub",
+                              [&](const Sum&) {
+                                check();
+                                return "mapped";
+                              },
+                              {"mapped"});
+      const auto app = g.compile();
+      places = 0;
+      app.invoke(Sum());
+      CHECK(places == expected);
+      places = 0;
+      on_loop([&] { return app.ainvoke(Sum()); });
+      CHECK(places == expected);
+    }
+    pool.join();
+  }
+  SECTION("in a reducer") {
+    af::StateGraph<Spied> g;
+    g.add_node("a", [](Spied s) { return Spied{s.n + 1}; }).add_node("b", [](const Spied&) {});
+    g.set_entry_point("a").set_entry_point("b").add_edge("a", "END").add_edge("b", "END");
+    spy::on_apply = check;
+    CHECK(g.compile().invoke(Spied())->n == 1);
+    spy::on_apply = nullptr;
+    CHECK(places == 1);
+  }
+  SECTION("in a coroutine that reads a stream") {
+    on_loop([&]() -> asio::awaitable<void> {
+      auto run = inner.astream(Sum());
+      const auto chunk = co_await run.next();
+      CHECK(chunk.has_value());
+      check();
+    });
+    CHECK(places == 1);
+  }
+}
+
+TEST_CASE("A stream made elsewhere is not read on a loop", "[compiled_graph]") {
+  const auto app = two(false);
+  auto stream = app.stream(Sum());
+  asio::io_context io;
+  asio::post(io, [&] {
+    CHECK_THROWS_AS(stream.next(), af::nested_loop_error);
+    CHECK_THROWS_AS(stream.result(), af::nested_loop_error);
+  });
+  io.run();
+  CHECK(stream.result()->n == 2);
+}
+
+TEST_CASE("Blocking calls are allowed on plain threads and in blocking nodes", "[compiled_graph]") {
+  const auto inner = two(true);
+  int plain = 0;
+  std::thread([&] { plain = inner.invoke(Sum())->n; }).join();
+  CHECK(plain == 2);
+  Graph g;
+  g.add_node("n", af::blocking([&](const Sum&) { return Update().write<&Sum::n>(inner.invoke(Sum())->n); }));
+  g.set_entry_point("n").add_edge("n", "END");
+  const auto outer = g.compile();
+  CHECK(outer.invoke(Sum())->n == 2);
+  CHECK(on_loop([&] { return outer.ainvoke(Sum()); })->n == 2);
+  int read = 0;
+  for (const auto& chunk : inner.stream(Sum())) {
+    read += chunk.kind() == af::chunk_kind::update;
+    CHECK(inner.invoke(Sum())->n == 2);  // between the chunks this thread is a plain one
+  }
+  CHECK(read == 2);
+}
