@@ -85,6 +85,12 @@ std::string list_problems(const std::vector<GraphProblem>& problems) {
   return out;
 }
 
+/// What foreign exceptions say may be nothing at all.
+const char* what_of(const std::exception& e) noexcept {
+  const char* text = e.what();
+  return text != nullptr ? text : "(an exception without a text)";
+}
+
 void append_chain(std::string& out, const std::exception_ptr& e, int depth) {
   if (!e || depth > 16) return;
   if (depth > 0) out += "\n" + std::string(static_cast<std::size_t>(depth) * 2, ' ') + "caused by: ";
@@ -92,7 +98,7 @@ void append_chain(std::string& out, const std::exception_ptr& e, int depth) {
   try {
     std::rethrow_exception(e);
   } catch (const std::exception& x) {
-    out += x.what();
+    out += what_of(x);
     if (const auto* nested = dynamic_cast<const std::nested_exception*>(&x)) next = nested->nested_ptr();
   } catch (const std::string& text) {
     out += "std::string: " + text;
@@ -159,7 +165,7 @@ config_error::~config_error() = default;
 json_error::~json_error() = default;
 
 std::string describe(const std::exception& e) {
-  std::string out = e.what();
+  std::string out = what_of(e);
   if (const auto* nested = dynamic_cast<const std::nested_exception*>(&e)) append_chain(out, nested->nested_ptr(), 1);
   return out;
 }

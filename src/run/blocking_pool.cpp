@@ -34,7 +34,8 @@ void BlockingPool::submit(UniqueFunction<void()> job) {
     if (shared_->idle < shared_->jobs.size() && threads_.size() < max_threads_) {
       try {
         threads_.emplace_back([shared = shared_] { shared->work(); });
-      } catch (const std::system_error& e) {
+      } catch (const std::exception& e) {
+        // Those that run already will do it.
         if (threads_.empty()) {
           shared_->jobs.pop_back();
           throw error(errc::resource_exhausted, std::string("cannot start a thread for a blocking node: ") + e.what());

@@ -80,7 +80,7 @@ Engine::Need Engine::advance() {
         if (std::exchange(from_start_, false)) break;
         if (watched_) publish_step(chunk_kind::step_end);
         if (!run_.driven()) break;
-        if (auto* c = run_.channel(); c != nullptr && c->full()) return Need::room;
+        if (auto* c = run_.channel(); c != nullptr && c->full() && !cancelled()) return Need::room;
         if (++since_yield_ >= yield_after) {
           since_yield_ = 0;
           return Need::yield;
@@ -246,16 +246,15 @@ void Engine::fail(Task& t, std::exception_ptr e) {
   if (t.timed_out) std::rethrow_exception(e);
   try {
     std::rethrow_exception(e);
-  } catch (const error& x) {
-    // What a subgraph reports already names its node, and its limits in time are reported as they are.
-    if (t.spec->kind == node_kind::subgraph && !x.context().run_id().empty()) throw;
-    publish_node(t, chunk_kind::node_error, x.what());
-    std::throw_with_nested(
-        node_error(errc::node_failed, fmt::format("node '{}' failed: {}", t.spec->name, x.what()), where(t)));
   } catch (const std::exception& x) {
-    publish_node(t, chunk_kind::node_error, x.what());
+    // What a subgraph reports already names its node, and its limits in time are reported as they are.
+    const auto* own = dynamic_cast<const error*>(&x);
+    if (own != nullptr && t.spec->kind == node_kind::subgraph && !own->context().run_id().empty()) throw;
+    const char* what = x.what();
+    const std::string text = what != nullptr ? what : "(an exception without a text)";
+    publish_node(t, chunk_kind::node_error, text);
     std::throw_with_nested(
-        node_error(errc::node_failed, fmt::format("node '{}' failed: {}", t.spec->name, x.what()), where(t)));
+        node_error(errc::node_failed, fmt::format("node '{}' failed: {}", t.spec->name, text), where(t)));
   } catch (...) {
     const auto text = describe(std::current_exception());
     publish_node(t, chunk_kind::node_error, text);

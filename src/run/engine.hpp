@@ -112,6 +112,7 @@ class Engine {
   asio::awaitable<void> run_many();
   asio::awaitable<void> run_task(Task& t);
   asio::awaitable<void> attempt(Task& t);
+  asio::awaitable<void> run_elsewhere(Task& t);
   asio::awaitable<void> run_blocking(Task& t);
   asio::awaitable<void> run_child(Task& t);
   asio::awaitable<void> run_router();

@@ -93,9 +93,12 @@ asio::awaitable<std::optional<Chunk>> ErasedRun::next() {
       core_->rethrow();
       co_return chunk;
     }
-    co_await channel->wait();
-    const auto state = co_await asio::this_coro::cancellation_state;
-    if (state.cancelled() == asio::cancellation_type::none) continue;
+    auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() == asio::cancellation_type::none) {
+      co_await channel->wait();
+      state = co_await asio::this_coro::cancellation_state;
+      if (state.cancelled() == asio::cancellation_type::none) continue;
+    }
     core_->request_cancel();
     throw cancelled_error(errc::cancelled, "the wait for the next chunk was cancelled, and the run with it");
   }

@@ -51,18 +51,24 @@ void EventChannel::end() {
   if (wake) consumer_.unpark();
 }
 
-void EventChannel::abandon() {
-  std::deque<Chunk> dropped;
+void EventChannel::abandon() noexcept {
   std::vector<std::shared_ptr<ParkingSpot>> waiters;
   {
     std::lock_guard lock(mutex_);
     abandoned_ = true;
-    dropped.swap(queue_);
     bytes_ = 0;
     full_.store(false, std::memory_order_relaxed);
     waiters = take_waiters();
   }
   for (auto& w : waiters) w->unpark();
+  // One by one, because a deque to swap with would have to be allocated.
+  for (;;) {
+    std::optional<Chunk> dropped;  // goes when nothing is locked
+    std::lock_guard lock(mutex_);
+    if (queue_.empty()) return;
+    dropped.emplace(std::move(queue_.front()));
+    queue_.pop_front();
+  }
 }
 
 std::optional<Chunk> EventChannel::try_next() {

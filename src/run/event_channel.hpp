@@ -31,7 +31,7 @@ class EventChannel final : public EventSink {
   /// The run has ended: what is queued can still be taken.
   void end();
   /// The consumer has gone: nothing is queued any more, nobody waits for room.
-  void abandon();
+  void abandon() noexcept;
 
   /// Takes the next chunk if there is one.
   std::optional<Chunk> try_next();

@@ -2,21 +2,49 @@
 // Private: a place where one coroutine sleeps until any thread wakes it.
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
-#include <asio/execution_context.hpp>
 #include <asio/use_awaitable.hpp>
 
 namespace agentflow::detail {
 
-class ParkingService;
+class ParkingSpot;
+
+/// Per execution context: which coroutines are parked on it, and whether it is still there. Shared, so that it may be
+/// asked after the context has gone.
+class ParkingLot {
+ public:
+  static std::shared_ptr<ParkingLot> of(const asio::any_io_executor& ex);
+
+  /// Calls `fn`, during which the context is not destroyed; false, without a call, if that has begun. For what other
+  /// threads do to the context. `fn` must not run foreign code.
+  template <class F>
+  bool while_open(F&& fn) {
+    std::lock_guard lock(mutex_);
+    if (!closed_) std::forward<F>(fn)();
+    return !closed_;
+  }
+
+ private:
+  friend class ParkingSpot;
+  friend class ParkingService;
+  void link(ParkingSpot& s) noexcept;
+  void unlink(ParkingSpot& s) noexcept;
+  void close();
+
+  std::mutex mutex_;  // locked before that of a spot
+  bool closed_ = false;
+  ParkingSpot* head_ = nullptr;
+};
 
 /// One coroutine parks, any thread unparks. A stored handler owns its coroutine, and the coroutine often owns the
-/// spot, a cycle that would leak when an io_context is destroyed in mid-flight; so the context's ParkingService knows
-/// every parked spot and lets go of its handler at shutdown.
+/// spot, a cycle that would leak when an io_context is destroyed in mid-flight; so the context's lot knows every parked
+/// spot and lets go of its handler then. The spot itself may outlive the context.
 class ParkingSpot {
  public:
   using CancelFunction = void (*)(void* arg);
@@ -30,16 +58,16 @@ class ParkingSpot {
   /// executor, or without one wakes the coroutine; it may come more than once.
   asio::awaitable<void> park(CancelFunction on_cancel = nullptr, void* arg = nullptr);
 
-  /// Wakes the coroutine by a post to its executor. From any thread.
+  /// Wakes the coroutine by a post to its executor. From any thread, also while its context is being destroyed.
   void unpark() { wake(false); }
   /// Wakes it inside this call when this thread is already in its executor. Nothing may be done after it that the
-  /// coroutine could have destroyed.
+  /// coroutine could have destroyed. Only on a thread of the context.
   void unpark_here() { wake(true); }
   /// Takes back a wake-up nobody waited for.
   void reset();
 
  private:
-  friend class ParkingService;
+  friend class ParkingLot;
   using Handler = typename asio::async_result<asio::use_awaitable_t<>, void()>::handler_type;
 
   void wake(bool here);
@@ -49,7 +77,9 @@ class ParkingSpot {
   std::mutex mutex_;
   bool signalled_ = false;
   std::optional<Handler> handler_;
-  ParkingService* service_ = nullptr;
+  std::shared_ptr<ParkingLot> lot_;
+  // Guarded by the lot's mutex.
+  bool linked_ = false;
   ParkingSpot* next_ = nullptr;
   ParkingSpot* prev_ = nullptr;
 };

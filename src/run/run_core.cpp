@@ -98,6 +98,8 @@ std::vector<std::shared_ptr<RunCore>> GraphCore::request_stop(std::string_view t
     if (r->info.thread_id == thread_id)
       if (auto alive = r->weak_from_this().lock()) found.push_back(std::move(alive));
   for (auto& r : found) r->request_stop();
+  // A stream that nobody has begun to read will stop at once when it is, which may be never: it is not waited for.
+  std::erase_if(found, [](const auto& r) { return !r->begun_; });
   return found;
 }
 
@@ -165,15 +167,18 @@ RunCore::~RunCore() { graph_->remove(*this); }
 
 asio::any_io_executor RunCore::executor() { return executor_; }
 
-/// Ends the run if the driver's frame is destroyed before its end, as when an io_context goes first.
+/// Ends the run if what it goes with is destroyed before its end, as when an io_context goes first.
 struct RunCore::Finisher {
-  RunCore& core;
+  explicit Finisher(std::shared_ptr<RunCore> run) noexcept : core(std::move(run)) {}
+  Finisher(Finisher&&) noexcept = default;
   ~Finisher() {
-    if (!core.done()) core.close_up();
+    if (core && !core->done()) core->close_up();
   }
+  std::shared_ptr<RunCore> core;
 };
 
 void RunCore::run_here() {
+  begun_ = true;
   std::exception_ptr failure;
   try {
     while (engine_.advance() != Engine::Need::nothing) {
@@ -185,8 +190,8 @@ void RunCore::run_here() {
 }
 
 asio::awaitable<void> RunCore::run_in_place() {
-  const Finisher finisher{*this};
-  driven_ = true;
+  const Finisher finisher(shared_from_this());
+  begun_ = driven_ = true;
   std::exception_ptr failure;
   try {
     while (engine_.advance() != Engine::Need::nothing) {
@@ -201,30 +206,36 @@ asio::awaitable<void> RunCore::run_in_place() {
 }
 
 void RunCore::launch(asio::any_io_executor ex) {
-  driven_ = launched_ = true;
-  executor_ = std::move(ex);
+  auto lot = ParkingLot::of(ex);
   auto self = shared_from_this();
   auto work = drive(self);
-  auto done = [self](const std::exception_ptr&) {};
-  asio::co_spawn(executor_, std::move(work),
+  // With the handler, which is there before the driver's first step.
+  auto done = [finisher = Finisher(self)](const std::exception_ptr&) {};
+  {
+    std::lock_guard lock(mutex_);
+    lot_ = std::move(lot);
+    executor_ = ex;
+    begun_ = driven_ = true;
+    launched_.store(true, std::memory_order_release);
+  }
+  asio::co_spawn(ex, std::move(work),
                  asio::bind_cancellation_slot(root_.slot(), asio::bind_executor(InlineExecutor(), std::move(done))));
 }
 
 asio::awaitable<void> RunCore::drive(std::shared_ptr<RunCore> self) {
-  const Finisher finisher{*self};
   std::unique_ptr<Clock::Timer> timer;
-  if (self->deadline_) {
-    auto fire = [weak = std::weak_ptr<RunCore>(self)] {
-      const auto run = weak.lock();
-      if (!run || run->done()) return;
-      run->timed_out_ = true;
-      run->cancelled_ = true;
-      run->root_.emit(asio::cancellation_type::terminal);
-    };
-    timer = self->info.clock->schedule(self->executor_, *self->deadline_, std::move(fire));
-  }
   std::exception_ptr failure;
   try {
+    if (self->deadline_) {
+      auto fire = [weak = std::weak_ptr<RunCore>(self)] {
+        const auto run = weak.lock();
+        if (!run || run->done()) return;
+        run->timed_out_ = true;
+        run->cancelled_ = true;
+        run->root_.emit(asio::cancellation_type::terminal);
+      };
+      timer = self->info.clock->schedule(self->executor_, *self->deadline_, std::move(fire));
+    }
     if (self->listening()) self->publish_run(chunk_kind::run_start, "run started");
     co_await self->engine_.drive();
   } catch (...) {
@@ -283,14 +294,23 @@ void RunCore::finish(std::exception_ptr failure) {
   close_up();
 }
 
+namespace {
+std::exception_ptr loop_destroyed() noexcept {
+  try {
+    return std::make_exception_ptr(cancelled_error(errc::cancelled, "the run's event loop was destroyed"));
+  } catch (...) {
+    return std::current_exception();  // no memory to say so
+  }
+}
+}  // namespace
+
 void RunCore::close_up() noexcept {
   graph_->remove(*this);
   std::vector<std::shared_ptr<ParkingSpot>> waiters;
   bool wake = false;
   {
     std::lock_guard lock(mutex_);
-    if (engine_.status() == run_status::completed && !error_ && !engine_.is_done())
-      error_ = std::make_exception_ptr(cancelled_error(errc::cancelled, "the run's event loop was destroyed"));
+    if (engine_.status() == run_status::completed && !error_ && !engine_.is_done()) error_ = loop_destroyed();
     done_.store(true, std::memory_order_release);
     waiters.swap(waiters_);
     wake = waiting_;
@@ -336,9 +356,11 @@ void RunCore::wait_blocking() {
 void RunCore::request_cancel() {
   cancelled_.store(true);
   std::lock_guard lock(mutex_);
-  if (done() || !launched_ || !executor_) return;
+  if (done() || !executor_) return;
   // Emission must happen on the run's strand: it races with completions anywhere else.
-  asio::post(executor_, [self = shared_from_this()] { self->root_.emit(asio::cancellation_type::terminal); });
+  lot_->while_open([this] {
+    asio::post(executor_, [self = shared_from_this()] { self->root_.emit(asio::cancellation_type::terminal); });
+  });
 }
 
 void RunCore::rethrow() const {

@@ -85,7 +85,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   asio::awaitable<void> run_in_place();
   /// Starts the driver on an executor that serialises.
   void launch(asio::any_io_executor ex);
-  bool launched() const noexcept { return launched_; }
+  bool launched() const noexcept { return launched_.load(std::memory_order_acquire); }
   bool done() const noexcept { return done_.load(std::memory_order_acquire); }
   /// Waits for the end. A cancellation of the waiting coroutine cancels the run, and the wait goes on to its end.
   asio::awaitable<void> wait();
@@ -128,7 +128,8 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   std::atomic<bool> cancelled_{false};
   bool timed_out_ = false;
   bool driven_ = false;
-  bool launched_ = false;
+  std::atomic<bool> launched_{false};
+  std::atomic<bool> begun_{false};
   std::exception_ptr error_;
   std::set<std::string, std::less<>> streamed_;
   std::set<std::string, std::less<>> delivered_inside_;
@@ -136,6 +137,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
 
   std::mutex mutex_;  // guards what follows
   asio::any_io_executor executor_;
+  std::shared_ptr<ParkingLot> lot_;  // of its context
   ParkingSpot waiter_;
   bool waiting_ = false;
   std::vector<std::shared_ptr<ParkingSpot>> waiters_;

@@ -26,10 +26,63 @@ namespace {
 auto enter_user_code() { return asio::this_coro::throw_if_cancelled(true); }
 auto leave_user_code() { return asio::this_coro::throw_if_cancelled(false); }
 
-asio::awaitable<void> call_as_coroutine(ErasedNode& node, NodeIO& io) {
-  UserCode mark;
-  node.call(io);
-  co_return;
+/// A node on another executor. Asio 1.22 passes a cancellation straight through a co_spawn, on whatever thread it is
+/// emitted, into a coroutine that runs elsewhere; so the node has a signal of its own, emitted on its own strand.
+struct Elsewhere : std::enable_shared_from_this<Elsewhere> {
+  explicit Elsewhere(const asio::any_io_executor& ex) : strand(asio::make_strand(ex)) {}
+
+  static void cancel(void* self) {
+    auto it = static_cast<Elsewhere*>(self)->shared_from_this();
+    it->lot->while_open([&] {
+      if (it->strand) asio::post(it->strand, [it] { it->signal.emit(asio::cancellation_type::terminal); });
+    });
+  }
+  void finish(std::exception_ptr e) {
+    if (!lot->while_open([this] { strand = {}; })) strand = {};  // nobody else looks at it then
+    failure = std::move(e);
+    spot.unpark();
+  }
+
+  /// Called at the end; destroyed without a call when the other context is, and its coroutines with it.
+  class Done {
+   public:
+    explicit Done(std::shared_ptr<Elsewhere> there) : there_(std::move(there)) {}
+    Done(Done&&) noexcept = default;
+    ~Done() {
+      if (!there_) return;
+      try {
+        throw error(errc::cancelled, "the executor of the node was destroyed");
+      } catch (...) {
+        there_->finish(std::current_exception());
+      }
+    }
+    void operator()(std::exception_ptr e) { std::exchange(there_, nullptr)->finish(std::move(e)); }
+
+   private:
+    std::shared_ptr<Elsewhere> there_;
+  };
+
+  /// Cancels the node, if it has not ended, when whoever waits for it goes.
+  struct Leaving {
+    Elsewhere& there;
+    ~Leaving() { cancel(&there); }
+  };
+
+  asio::any_io_executor strand;  // until the end: it must not outlive its context
+  const std::shared_ptr<ParkingLot> lot = ParkingLot::of(strand);
+  asio::cancellation_signal signal;
+  ParkingSpot spot;
+  std::exception_ptr failure;
+};
+
+/// Owns the run, so that the task is there even if whoever waits for it is not any more.
+asio::awaitable<void> call_elsewhere([[maybe_unused]] std::shared_ptr<RunCore> run, const NodeSpec& node, NodeIO& io) {
+  if (node.kind == node_kind::async) {
+    co_await node.node->acall(io);
+  } else {
+    UserCode mark;
+    node.node->call(io);
+  }
 }
 
 }  // namespace
@@ -246,16 +299,29 @@ asio::awaitable<void> Engine::attempt(Task& t) {
     co_await run_blocking(t);
   } else if (t.spec->kind == node_kind::subgraph) {
     co_await run_child(t);
-  } else if (const auto& other = t.spec->options.executor()) {
-    // On a strand of its own: a cancellation that arrives there must not race with the node.
-    auto work = t.spec->kind == node_kind::async ? node.acall(t.io) : call_as_coroutine(node, t.io);
-    co_await asio::co_spawn(asio::make_strand(*other), std::move(work), asio::use_awaitable);
+  } else if (t.spec->options.executor()) {
+    co_await run_elsewhere(t);
   } else if (t.spec->kind == node_kind::async) {
     co_await node.acall(t.io);
   } else {
     UserCode mark;
     node.call(t.io);
   }
+}
+
+asio::awaitable<void> Engine::run_elsewhere(Task& t) {
+  const auto there = std::make_shared<Elsewhere>(*t.spec->options.executor());
+  {
+    const auto strand = there->strand;  // a copy for this scope: the end may come, and clear it, before co_spawn returns
+    auto work = call_elsewhere(run_.shared_from_this(), *t.spec, t.io);
+    asio::co_spawn(strand, std::move(work),
+                   asio::bind_cancellation_slot(there->signal.slot(),
+                                                asio::bind_executor(InlineExecutor(), Elsewhere::Done(there))));
+  }
+  // Not even a run whose event loop is destroyed leaves the node to itself.
+  const Elsewhere::Leaving leaving{*there};
+  co_await there->spot.park(&Elsewhere::cancel, there.get());
+  if (there->failure) std::rethrow_exception(there->failure);
 }
 
 asio::awaitable<void> Engine::run_blocking(Task& t) {
