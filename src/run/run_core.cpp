@@ -283,6 +283,11 @@ void RunCore::throw_timeout() const {
 }
 
 void RunCore::finish(std::exception_ptr failure) {
+  if (!failure && deadline_ && info.clock->now() > *deadline_) {
+    // Its last step could not be interrupted, and is late all the same.
+    timed_out_ = true;
+    failure = std::make_exception_ptr(cancelled_error(errc::cancelled, "late"));
+  }
   if (failure) error_ = translate(std::move(failure));
   if (listening()) {
     try {

@@ -312,7 +312,8 @@ asio::awaitable<void> Engine::attempt(Task& t) {
 asio::awaitable<void> Engine::run_elsewhere(Task& t) {
   const auto there = std::make_shared<Elsewhere>(*t.spec->options.executor());
   {
-    const auto strand = there->strand;  // a copy for this scope: the end may come, and clear it, before co_spawn returns
+    const auto strand =
+        there->strand;  // a copy for this scope: the end may come, and clear it, before co_spawn returns
     auto work = call_elsewhere(run_.shared_from_this(), *t.spec, t.io);
     asio::co_spawn(strand, std::move(work),
                    asio::bind_cancellation_slot(there->signal.slot(),

@@ -53,7 +53,8 @@ Log run(VirtualLoop& loop, const Graph& g, const RunConfig& config = {}) {
 }
 /// A node that fails `failures` times and writes when each attempt was, in ms.
 auto flaky(int failures) {
-  return [failures, start = std::optional<af::Clock::time_point>(), times = std::string()](const Log&, NodeContext& ctx) mutable {
+  return [failures, start = std::optional<af::Clock::time_point>(), times = std::string()](const Log&,
+                                                                                           NodeContext& ctx) mutable {
     if (ctx.attempt() == 1) {
       start = ctx.clock().now();
       times.clear();
@@ -79,10 +80,12 @@ void busy_until(const Until& until) {
 TEST_CASE("A retry waits longer each time, up to its cap", "[policies]") {
   VirtualLoop loop;
   CHECK(run(loop, single(flaky(3), NodeOptions().retry(exact().attempts(4)))).log == "0 100 300 700 ");
-  CHECK(run(loop, single(flaky(4), NodeOptions().retry(exact().attempts(5).factor(3).cap(milliseconds(500))))).log == "0 100 400 900 1400 ");
+  CHECK(run(loop, single(flaky(4), NodeOptions().retry(exact().attempts(5).factor(3).cap(milliseconds(500))))).log ==
+        "0 100 400 900 1400 ");
   CHECK(run(loop, single(flaky(2), NodeOptions().retry(exact().factor(1)))).log == "0 100 200 ");
   CHECK(run(loop, single(flaky(2), NodeOptions().retry(exact().backoff(seconds(0))))).log == "0 0 0 ");
-  CHECK(run(loop, single(flaky(1), NodeOptions().retry(exact().backoff(seconds(9)).cap(milliseconds(50))))).log == "0 50 ");
+  CHECK(run(loop, single(flaky(1), NodeOptions().retry(exact().backoff(seconds(9)).cap(milliseconds(50))))).log ==
+        "0 50 ");
 }
 
 TEST_CASE("Jitter shortens a wait by up to its part", "[policies]") {
@@ -137,11 +140,15 @@ TEST_CASE("Each attempt starts from the same state, and a failed one leaves noth
       return s;
     };
     const auto options = NodeOptions().retry(exact());
-    const auto result = async ? run(loop, single([work](Log s, NodeContext& ctx) -> asio::awaitable<Log> {
-                                      co_await give_way();
-                                      co_return work(std::move(s), ctx.attempt());
-                                    }, options))
-                              : run(loop, single([work](Log s, NodeContext& ctx) { return work(std::move(s), ctx.attempt()); }, options));
+    const auto result =
+        async
+            ? run(loop, single(
+                            [work](Log s, NodeContext& ctx) -> asio::awaitable<Log> {
+                              co_await give_way();
+                              co_return work(std::move(s), ctx.attempt());
+                            },
+                            options))
+            : run(loop, single([work](Log s, NodeContext& ctx) { return work(std::move(s), ctx.attempt()); }, options));
     CHECK(result.log == "attempt 3");
     CHECK(result.n == 3);
   }
@@ -150,10 +157,12 @@ TEST_CASE("Each attempt starts from the same state, and a failed one leaves noth
 TEST_CASE("A cancellation ends a back-off at once, and is not retried", "[policies]") {
   VirtualLoop loop;
   int attempts = 0;
-  Graph g = single([&](const Log&) {
-    ++attempts;
-    throw std::runtime_error("no");
-  }, NodeOptions().retry(exact().attempts(100).backoff(std::chrono::hours(1)).cap(std::chrono::hours(1))));
+  Graph g = single(
+      [&](const Log&) {
+        ++attempts;
+        throw std::runtime_error("no");
+      },
+      NodeOptions().retry(exact().attempts(100).backoff(std::chrono::hours(1)).cap(std::chrono::hours(1))));
   g.add_node("other", [](const Log&, NodeContext& ctx) -> asio::awaitable<void> {
     co_await ctx.sleep(seconds(5));
     throw std::runtime_error("other");
@@ -198,16 +207,18 @@ TEST_CASE("A node past its timeout is cancelled and fails with the limit", "[pol
 TEST_CASE("An idle timeout is put off by events and heartbeats", "[policies]") {
   VirtualLoop loop;
   const auto signs = [](int kind) {
-    return single([kind](const Log&, NodeContext& ctx) -> asio::awaitable<Update> {
-      for (int i = 0; i < 5; ++i) {
-        co_await ctx.sleep(milliseconds(900));
-        auto null = af::JsonValue();
-        if (kind == 0) ctx.heartbeat();
-        if (kind == 1) ctx.write(std::move(null));
-        if (kind == 2) co_await ctx.emit_token("t");
-      }
-      co_return wrote("alive");
-    }, NodeOptions().idle_timeout(seconds(1)));
+    return single(
+        [kind](const Log&, NodeContext& ctx) -> asio::awaitable<Update> {
+          for (int i = 0; i < 5; ++i) {
+            co_await ctx.sleep(milliseconds(900));
+            auto null = af::JsonValue();
+            if (kind == 0) ctx.heartbeat();
+            if (kind == 1) ctx.write(std::move(null));
+            if (kind == 2) co_await ctx.emit_token("t");
+          }
+          co_return wrote("alive");
+        },
+        NodeOptions().idle_timeout(seconds(1)));
   };
   for (int kind = 0; kind < 3; ++kind) CHECK(run(loop, signs(kind)).log == "alive");
   const auto before = loop.clock()->passed();
@@ -231,7 +242,9 @@ TEST_CASE("A subgraph is alive as long as its nodes are", "[policies]") {
     co_return wrote("alive");
   });
   Graph outer;
-  outer.add_node("sub", inner.compile(), NodeOptions().idle_timeout(seconds(1))).set_entry_point("sub").add_edge("sub", "END");
+  outer.add_node("sub", inner.compile(), NodeOptions().idle_timeout(seconds(1)))
+      .set_entry_point("sub")
+      .add_edge("sub", "END");
   CHECK(run(loop, outer).log == "alive");
 }
 
@@ -336,14 +349,18 @@ TEST_CASE("An error handler gives the failed node's result in its place", "[poli
     });
     CHECK(result_of(g) == "handled next");
     CHECK_THAT(seen, Contains("NODE_001") && Contains("node=n") && Contains("caused by: broken"));
-    CHECK(result_of(graph().on_error([](const Log&, const af::error&) { return wrote("default "); })) == "default next");
+    CHECK(result_of(graph().on_error([](const Log&, const af::error&) { return wrote("default "); })) ==
+          "default next");
     CHECK(result_of(graph().on_error([](Log, const af::error&) {})) == "next");
-    CHECK(result_of(graph().on_error([](Log, const af::error&) { return wrote("wrong"); })
+    CHECK(result_of(graph()
+                        .on_error([](Log, const af::error&) { return wrote("wrong"); })
                         .on_error("n", [](Log, const af::error&) { return wrote("own "); })) == "own next");
     CHECK(result_of(graph().on_error("n", [](Log, const af::error&) {
             return af::Command<Log>().update(wrote("jump")).go_to("END");
           })) == "jump");
-    CHECK(result_of(graph().on_error("next", [](Log, const af::error&) {}).on_error([](Log, const af::error&) { return wrote("d "); })) == "d next");
+    CHECK(result_of(graph().on_error("next", [](Log, const af::error&) {}).on_error([](Log, const af::error&) {
+            return wrote("d ");
+          })) == "d next");
     try {
       result_of(graph().on_error([](Log, const af::error&) { throw std::logic_error("worse"); }));
       FAIL_CHECK("no error");

@@ -40,7 +40,8 @@ Doc doc_input() {
 }
 
 Case doc(std::string name, std::string expected, Build build, RunConfig config = {}, af::CompileOptions options = {}) {
-  auto make = [build = std::move(build), config = std::move(config), options = std::move(options)](const std::shared_ptr<af::Clock>& clock) {
+  auto make = [build = std::move(build), config = std::move(config),
+               options = std::move(options)](const std::shared_ptr<af::Clock>& clock) {
     Graph g;
     build(g);
     auto with_clock = options;
@@ -152,27 +153,33 @@ void add_sequences(std::vector<Case>& all) {
     g.add_node("a", Hop("a", 1));
     g.set_entry_point("a").add_conditional_edges("a", Until{4, "a", "END"}, {"a", "END"});
   }));
-  all.push_back(doc("loop of functions that gives way", R"({"log":["in"],"n":300})",
-                    [](Graph& g) {
-                      g.add_node("a", [](const Doc&) { return af::Update<Doc>().write<&Doc::n>(1); });
-                      g.set_entry_point("a").add_conditional_edges("a", Until{300, "a", "END"}, {"a", "END"});
-                    },
-                    RunConfig().recursion_limit(300)));
-  all.push_back(doc("loop long enough to give way", R"({"n":140})",
-                    [](Graph& g) {
-                      g.add_node("a", [](const Doc&) { return af::Update<Doc>().write<&Doc::n>(1); });
-                      g.add_node("b", [](Doc s) -> asio::awaitable<Doc> {
-                        s.log.clear();
-                        co_return s;
-                      });
-                      g.set_entry_point("a").add_conditional_edges("a", Until{140, "a", "b"}, {"a", "b"}).add_edge("b", "END");
-                    },
-                    RunConfig().recursion_limit(200)));
+  all.push_back(doc(
+      "loop of functions that gives way", R"({"log":["in"],"n":300})",
+      [](Graph& g) {
+        g.add_node("a", [](const Doc&) { return af::Update<Doc>().write<&Doc::n>(1); });
+        g.set_entry_point("a").add_conditional_edges("a", Until{300, "a", "END"}, {"a", "END"});
+      },
+      RunConfig().recursion_limit(300)));
+  all.push_back(doc(
+      "loop long enough to give way", R"({"n":140})",
+      [](Graph& g) {
+        g.add_node("a", [](const Doc&) { return af::Update<Doc>().write<&Doc::n>(1); });
+        g.add_node("b", [](Doc s) -> asio::awaitable<Doc> {
+          s.log.clear();
+          co_return s;
+        });
+        g.set_entry_point("a").add_conditional_edges("a", Until{140, "a", "b"}, {"a", "b"}).add_edge("b", "END");
+      },
+      RunConfig().recursion_limit(200)));
 }
 
 void add_branches(std::vector<Case>& all) {
   all.push_back(doc("fan-out of functions", R"({"log":["in","a","b","c","d","z"],"n":5})", [](Graph& g) {
-    g.add_node("a", Say("a")).add_node("b", Tell("b")).add_node("c", Say("c")).add_node("d", Say("d")).add_node("z", Say("z"));
+    g.add_node("a", Say("a"))
+        .add_node("b", Tell("b"))
+        .add_node("c", Say("c"))
+        .add_node("d", Say("d"))
+        .add_node("z", Say("z"));
     fan(g, {"a", "b", "c", "d"}, "z");
   }));
   all.push_back(doc("fan-out of two that post", R"({"log":["in","a","b","z"],"n":3})", [](Graph& g) {
@@ -184,7 +191,11 @@ void add_branches(std::vector<Case>& all) {
     fan(g, {"a", "b", "c"}, "z");
   }));
   all.push_back(doc("fan-out of five kinds", R"({"log":["in","a","b","c","d","e","z"],"n":6})", [](Graph& g) {
-    g.add_node("a", Hop("a", 0)).add_node("b", Say("b")).add_node("c", Nap("c", 1s)).add_node("d", Lend("d")).add_node("e", Tell("e"));
+    g.add_node("a", Hop("a", 0))
+        .add_node("b", Say("b"))
+        .add_node("c", Nap("c", 1s))
+        .add_node("d", Lend("d"))
+        .add_node("e", Tell("e"));
     g.add_node("z", Say("z"));
     fan(g, {"a", "b", "c", "d", "e"}, "z");
   }));
@@ -193,42 +204,57 @@ void add_branches(std::vector<Case>& all) {
     g.add_node("z", Say("z"));
     fan(g, {"a", "b", "c", "d", "e", "f", "g", "h"}, "z");
   }));
-  all.push_back(doc("one branch at a time", R"({"log":["in","a","b","c","z"],"n":4})",
-                    [](Graph& g) {
-                      g.add_node("a", Nap("a", 1s)).add_node("b", Say("b")).add_node("c", Hop("c", 1)).add_node("z", Say("z"));
-                      fan(g, {"a", "b", "c"}, "z");
-                    },
-                    RunConfig().max_concurrency(1)));
-  all.push_back(doc("two branches at a time", R"({"log":["in","a","b","c","d","z"],"n":5})",
-                    [](Graph& g) {
-                      g.add_node("a", Nap("a", 4s)).add_node("b", Nap("b", 1s)).add_node("c", Nap("c", 1s)).add_node("d", Hop("d", 2));
-                      g.add_node("z", Say("z"));
-                      fan(g, {"a", "b", "c", "d"}, "z");
-                    },
-                    RunConfig().max_concurrency(2)));
-  all.push_back(doc("shuffled fan-out", R"({"log":["in","a","b","c","z"],"n":4})",
-                    [](Graph& g) {
-                      g.add_node("a", Say("a")).add_node("b", Hop("b", 1)).add_node("c", Say("c")).add_node("z", Say("z"));
-                      fan(g, {"a", "b", "c"}, "z");
-                    },
-                    RunConfig().shuffle(7)));
-  all.push_back(doc("all reducers",
-                    R"({"log":["in","a","b"],"n":2,"tags":["a","b"],"table":{"a":3,"b":5},"high":5,"low":-5,"cells":[3,5]})",
-                    [](Graph& g) {
-                      g.add_node("a", Fill("a", 3)).add_node("b", Fill("b", 5));
-                      for (const char* n : {"a", "b"}) g.add_edge("START", n).add_edge(n, "END");
-                    }));
+  all.push_back(doc(
+      "one branch at a time", R"({"log":["in","a","b","c","z"],"n":4})",
+      [](Graph& g) {
+        g.add_node("a", Nap("a", 1s)).add_node("b", Say("b")).add_node("c", Hop("c", 1)).add_node("z", Say("z"));
+        fan(g, {"a", "b", "c"}, "z");
+      },
+      RunConfig().max_concurrency(1)));
+  all.push_back(doc(
+      "two branches at a time", R"({"log":["in","a","b","c","d","z"],"n":5})",
+      [](Graph& g) {
+        g.add_node("a", Nap("a", 4s))
+            .add_node("b", Nap("b", 1s))
+            .add_node("c", Nap("c", 1s))
+            .add_node("d", Hop("d", 2));
+        g.add_node("z", Say("z"));
+        fan(g, {"a", "b", "c", "d"}, "z");
+      },
+      RunConfig().max_concurrency(2)));
+  all.push_back(doc(
+      "shuffled fan-out", R"({"log":["in","a","b","c","z"],"n":4})",
+      [](Graph& g) {
+        g.add_node("a", Say("a")).add_node("b", Hop("b", 1)).add_node("c", Say("c")).add_node("z", Say("z"));
+        fan(g, {"a", "b", "c"}, "z");
+      },
+      RunConfig().shuffle(7)));
+  all.push_back(
+      doc("all reducers",
+          R"({"log":["in","a","b"],"n":2,"tags":["a","b"],"table":{"a":3,"b":5},"high":5,"low":-5,"cells":[3,5]})",
+          [](Graph& g) {
+            g.add_node("a", Fill("a", 3)).add_node("b", Fill("b", 5));
+            for (const char* n : {"a", "b"}) g.add_edge("START", n).add_edge(n, "END");
+          }));
   all.push_back(doc("join of two", R"({"log":["in","a","b","z"],"n":3})", [](Graph& g) {
     g.add_node("a", Nap("a", 1s)).add_node("b", Hop("b", 1)).add_node("z", Say("z"));
     g.set_entry_point("a").set_entry_point("b").add_edge({"a", "b"}, "z").add_edge("z", "END");
   }));
   all.push_back(doc("join of uneven paths", R"({"log":["in","a","b","c","d","z"],"n":5})", [](Graph& g) {
-    g.add_node("a", Say("a")).add_node("b", Hop("b", 1)).add_node("c", Nap("c", 1s)).add_node("d", Say("d")).add_node("z", Hop("z", 1));
+    g.add_node("a", Say("a"))
+        .add_node("b", Hop("b", 1))
+        .add_node("c", Nap("c", 1s))
+        .add_node("d", Say("d"))
+        .add_node("z", Hop("z", 1));
     g.set_entry_point("a").set_entry_point("b").add_edge("b", "c").add_edge("c", "d");
     g.add_edge({"a", "d"}, "z").add_edge("z", "END");
   }));
   all.push_back(doc("two joins in turn", R"({"log":["in","a","b","c","d","e","f"],"n":6})", [](Graph& g) {
-    g.add_node("a", Hop("a", 1)).add_node("b", Hop("b", 2)).add_node("c", Say("c")).add_node("d", Nap("d", 1s)).add_node("e", Hop("e", 1));
+    g.add_node("a", Hop("a", 1))
+        .add_node("b", Hop("b", 2))
+        .add_node("c", Say("c"))
+        .add_node("d", Nap("d", 1s))
+        .add_node("e", Hop("e", 1));
     g.add_node("f", Say("f"));
     g.set_entry_point("a").set_entry_point("b").add_edge({"a", "b"}, "c").add_edge("c", "d").add_edge("c", "e");
     g.add_edge({"d", "e"}, "f").add_edge("f", "END");
@@ -236,7 +262,8 @@ void add_branches(std::vector<Case>& all) {
   all.push_back(doc("deferred", R"({"log":["in","a","b","c","z"],"n":4})", [](Graph& g) {
     g.add_node("a", Say("a")).add_node("b", Hop("b", 1)).add_node("c", Nap("c", 1s));
     g.add_node("z", Hop("z", 1), NodeOptions().defer());
-    g.set_entry_point("a").set_entry_point("b").add_edge("b", "c").add_edge("a", "z").add_edge("c", "z").add_edge("z", "END");
+    g.set_entry_point("a").set_entry_point("b").add_edge("b", "c").add_edge("a", "z").add_edge("c", "z").add_edge(
+        "z", "END");
   }));
   all.push_back(doc("loop with branches in it", R"({"log":["in","a","b","c","a","b","c"],"n":6})", [](Graph& g) {
     g.add_node("a", Say("a")).add_node("b", Hop("b", 1)).add_node("c", Nap("c", 1s));
@@ -248,7 +275,10 @@ void add_branches(std::vector<Case>& all) {
 void add_routing(std::vector<Case>& all) {
   all.push_back(doc("router", R"({"log":["in","a","c"],"n":2})", [](Graph& g) {
     g.add_node("a", Hop("a", 1)).add_node("b", Say("b")).add_node("c", Hop("c", 1));
-    g.set_entry_point("a").add_conditional_edges("a", Until{1, "b", "c"}, {"b", "c"}).add_edge("b", "END").add_edge("c", "END");
+    g.set_entry_point("a")
+        .add_conditional_edges("a", Until{1, "b", "c"}, {"b", "c"})
+        .add_edge("b", "END")
+        .add_edge("c", "END");
   }));
   all.push_back(doc("router that suspends", R"({"log":["in","a","a","b"],"n":3})", [](Graph& g) {
     g.add_node("a", Say("a")).add_node("b", Say("b"));
@@ -260,7 +290,8 @@ void add_routing(std::vector<Case>& all) {
   }));
   all.push_back(doc("routers at START", R"({"log":["in","a","b"],"n":2})", [](Graph& g) {
     g.add_node("a", Hop("a", 1)).add_node("b", Hop("b", 1));
-    g.add_conditional_edges("START", UntilLater{1, "a", "END"}, {"a", "END"}).add_conditional_edges("START", Until{1, "b", "END"}, {"b", "END"});
+    g.add_conditional_edges("START", UntilLater{1, "a", "END"}, {"a", "END"})
+        .add_conditional_edges("START", Until{1, "b", "END"}, {"b", "END"});
     g.add_edge("a", "END").add_edge("b", "END");
   }));
   all.push_back(doc("map and reduce", R"({"log":["in","a","i","i","i","z"],"n":5,"cells":[1,4,9]})", [](Graph& g) {
@@ -275,14 +306,17 @@ void add_routing(std::vector<Case>& all) {
     g.add_node("a", Scatter("a"), NodeOptions().destinations({"item"})).add_node("item", Map("i"));
     g.set_entry_point("a").add_edge("item", "END");
   }));
-  all.push_back(doc("map one at a time", R"({"log":["in","i","i","i","i"],"n":4,"cells":[1,4,9,16]})",
-                    [](Graph& g) {
-                      g.add_node("item", Map("i"));
-                      g.add_conditional_edges("START", Spread{4}, {"item"}).add_edge("item", "END");
-                    },
-                    RunConfig().max_concurrency(1)));
+  all.push_back(doc(
+      "map one at a time", R"({"log":["in","i","i","i","i"],"n":4,"cells":[1,4,9,16]})",
+      [](Graph& g) {
+        g.add_node("item", Map("i"));
+        g.add_conditional_edges("START", Spread{4}, {"item"}).add_edge("item", "END");
+      },
+      RunConfig().max_concurrency(1)));
   all.push_back(doc("command", R"({"log":["in","a","b"],"n":2})", [](Graph& g) {
-    g.add_node("a", Go("a", {"b"}), NodeOptions().destinations({"b", "c"})).add_node("b", Hop("b", 1)).add_node("c", Say("c"));
+    g.add_node("a", Go("a", {"b"}), NodeOptions().destinations({"b", "c"}))
+        .add_node("b", Hop("b", 1))
+        .add_node("c", Say("c"));
     g.set_entry_point("a").add_edge("b", "END").add_edge("c", "END");
   }));
   all.push_back(doc("command to several", R"({"log":["in","a","b","c"],"n":3})", [](Graph& g) {
@@ -290,7 +324,9 @@ void add_routing(std::vector<Case>& all) {
     g.set_entry_point("a").add_edge("b", "END").add_edge("c", "END");
   }));
   all.push_back(doc("command and edges", R"({"log":["in","a","b","c"],"n":3})", [](Graph& g) {
-    g.add_node("a", Go("a", {"b"}), NodeOptions().edges(af::edges::both)).add_node("b", Say("b")).add_node("c", Nap("c", 1s));
+    g.add_node("a", Go("a", {"b"}), NodeOptions().edges(af::edges::both))
+        .add_node("b", Say("b"))
+        .add_node("c", Nap("c", 1s));
     g.set_entry_point("a").add_edge("a", "c").add_edge("b", "END").add_edge("c", "END");
   }));
 }
@@ -302,9 +338,9 @@ void add_parts(std::vector<Case>& all) {
   }));
   all.push_back(doc("subgraph of functions", R"({"log":["in","a","x","y"],"n":3})", [](Graph& g) {
     g.add_node("a", Hop("a", 1)).add_node("s", compiled([](Graph& i) {
-      i.add_node("x", Say("x")).add_node("y", Say("y"));
-      chain(i, {"x", "y"});
-    }));
+                                            i.add_node("x", Say("x")).add_node("y", Say("y"));
+                                            chain(i, {"x", "y"});
+                                          }));
     chain(g, {"a", "s"});
   }));
   all.push_back(doc("subgraph of another state", R"({"log":["in","a","x1","y"],"n":1})", [](Graph& g) {
@@ -320,7 +356,10 @@ void add_parts(std::vector<Case>& all) {
     chain(g, {"s", "o"});
   }));
   all.push_back(doc("subgraphs side by side", R"({"log":["in","p1","p2","q1","q2","x0","y","z"],"n":5})", [](Graph& g) {
-    g.add_node("s", part("p")).add_node("t", part("q")).add_subgraph("u", inner_graph(), to_inner, from_inner).add_node("z", Say("z"));
+    g.add_node("s", part("p"))
+        .add_node("t", part("q"))
+        .add_subgraph("u", inner_graph(), to_inner, from_inner)
+        .add_node("z", Say("z"));
     fan(g, {"s", "t", "u"}, "z");
   }));
   all.push_back(doc("subgraph in a loop", R"({"log":["in","p1","p2","p1","p2"],"n":4})", [](Graph& g) {
@@ -345,9 +384,9 @@ void add_parts(std::vector<Case>& all) {
   }));
   all.push_back(doc("run within a node", R"({"log":["in","p1","p2","w"],"n":3})", [](Graph& g) {
     g.add_node("w", Within("w", compiled([](Graph& i) {
-      i.add_node("p", Say("p1")).add_node("q", Hop("p2", 2));
-      chain(i, {"p", "q"});
-    })));
+                             i.add_node("p", Say("p1")).add_node("q", Hop("p2", 2));
+                             chain(i, {"p", "q"});
+                           })));
     chain(g, {"w"});
   }));
 }
@@ -358,22 +397,27 @@ void add_limits(std::vector<Case>& all) {
     chain(g, {"f"});
   }));
   all.push_back(doc("retries side by side", R"({"log":["in","a","b","c","z"],"n":4})", [](Graph& g) {
-    g.add_node("a", Flaky("a", 2, true), retry(2)).add_node("b", Flaky("b", 3, false), retry(3, 250ms)).add_node("c", Nap("c", 9s));
+    g.add_node("a", Flaky("a", 2, true), retry(2))
+        .add_node("b", Flaky("b", 3, false), retry(3, 250ms))
+        .add_node("c", Nap("c", 9s));
     g.add_node("z", Say("z"));
     fan(g, {"a", "b", "c"}, "z");
   }));
-  all.push_back(doc("retry by default", R"({"log":["in","f","a"],"n":2})",
-                    [](Graph& g) {
-                      g.add_node("f", Flaky("f", 2, true)).add_node("a", Say("a"));
-                      chain(g, {"f", "a"});
-                    },
-                    {}, af::CompileOptions().node_defaults(retry(2, 0s))));
+  all.push_back(doc(
+      "retry by default", R"({"log":["in","f","a"],"n":2})",
+      [](Graph& g) {
+        g.add_node("f", Flaky("f", 2, true)).add_node("a", Say("a"));
+        chain(g, {"f", "a"});
+      },
+      {}, af::CompileOptions().node_defaults(retry(2, 0s))));
   all.push_back(doc("timeout and retry", R"({"log":["in","s"],"n":1})", [](Graph& g) {
     g.add_node("s", Slow("s", 2), retry(2).timeout(5s));
     chain(g, {"s"});
   }));
   all.push_back(doc("timeout and handler", R"({"log":["in","excuse","b"],"n":2})", [](Graph& g) {
-    g.add_node("s", Nap("s", 24h), NodeOptions().timeout(5s)).add_node("b", Hop("b", 3)).on_error("s", Excuse("excuse"));
+    g.add_node("s", Nap("s", 24h), NodeOptions().timeout(5s))
+        .add_node("b", Hop("b", 3))
+        .on_error("s", Excuse("excuse"));
     for (const char* n : {"s", "b"}) g.add_edge("START", n).add_edge(n, "END");
   }));
   all.push_back(doc("time limit that is kept", R"({"log":["in","s"],"n":1})", [](Graph& g) {
@@ -388,14 +432,18 @@ void add_limits(std::vector<Case>& all) {
     g.add_node("s", Beat("s", 4, 3s), NodeOptions().idle_timeout(5s));
     chain(g, {"s"});
   }));
-  all.push_back(doc("limit for the run", R"({"log":["in","s","t"],"n":2})",
-                    [](Graph& g) {
-                      g.add_node("s", Nap("s", 4s)).add_node("t", Hop("t", 2));
-                      chain(g, {"s", "t"});
-                    },
-                    RunConfig().timeout(1h)));
+  all.push_back(doc(
+      "limit for the run", R"({"log":["in","s","t"],"n":2})",
+      [](Graph& g) {
+        g.add_node("s", Nap("s", 4s)).add_node("t", Hop("t", 2));
+        chain(g, {"s", "t"});
+      },
+      RunConfig().timeout(1h)));
   all.push_back(doc("handler of one of two", R"({"log":["in","excuse","b","z"],"n":3})", [](Graph& g) {
-    g.add_node("a", Flaky("a", 9, true)).add_node("b", Nap("b", 1s)).add_node("z", Say("z")).on_error("a", Excuse("excuse"));
+    g.add_node("a", Flaky("a", 9, true))
+        .add_node("b", Nap("b", 1s))
+        .add_node("z", Say("z"))
+        .on_error("a", Excuse("excuse"));
     fan(g, {"a", "b"}, "z");
   }));
   all.push_back(doc("writers and slow readers", R"({"log":["in","w","w"],"n":2})", [](Graph& g) {
@@ -403,14 +451,23 @@ void add_limits(std::vector<Case>& all) {
     g.set_entry_point("w").add_edge("w", "e").add_edge("w", "f");
     g.add_edge("e", "v").add_edge("f", "v").add_node("v", Write("w", 2)).add_edge("v", "END");
   }));
-  all.push_back(threaded(doc("blocking", R"({"log":["in","a","b","c"],"n":3})", [](Graph& g) {
-    g.add_node("a", af::blocking(Say("a"))).add_node("b", Hop("b", 1)).add_node("c", af::blocking(Tell("c")));
-    chain(g, {"a", "b", "c"});
-  }, {}, af::CompileOptions().blocking_threads(1))));
-  all.push_back(threaded(doc("blocking branches", R"({"log":["in","a","b","c","z"],"n":4})", [](Graph& g) {
-    g.add_node("a", af::blocking(Write("a", 2))).add_node("b", af::blocking(Say("b"))).add_node("c", Hop("c", 2)).add_node("z", Say("z"));
-    fan(g, {"a", "b", "c"}, "z");
-  }, {}, af::CompileOptions().blocking_threads(2))));
+  all.push_back(threaded(doc(
+      "blocking", R"({"log":["in","a","b","c"],"n":3})",
+      [](Graph& g) {
+        g.add_node("a", af::blocking(Say("a"))).add_node("b", Hop("b", 1)).add_node("c", af::blocking(Tell("c")));
+        chain(g, {"a", "b", "c"});
+      },
+      {}, af::CompileOptions().blocking_threads(1))));
+  all.push_back(threaded(doc(
+      "blocking branches", R"({"log":["in","a","b","c","z"],"n":4})",
+      [](Graph& g) {
+        g.add_node("a", af::blocking(Write("a", 2)))
+            .add_node("b", af::blocking(Say("b")))
+            .add_node("c", Hop("c", 2))
+            .add_node("z", Say("z"));
+        fan(g, {"a", "b", "c"}, "z");
+      },
+      {}, af::CompileOptions().blocking_threads(2))));
   all.push_back(foreign(doc("other executors", R"({"log":["in","a","b","z"],"n":3})", [](Graph& g) {
     const auto there = NodeOptions().executor(other_threads().get_executor());
     g.add_node("a", Hop("a", 2), there).add_node("b", Say("b"), there).add_node("z", Hop("z", 1));
@@ -435,7 +492,8 @@ void add_conversations(std::vector<Case>& all) {
       s.messages.push_back(af::Message::user("well?").with_id("m0"));
       return s;
     };
-    return std::make_unique<ProgramOf<af::AgentState>>(g.compile(af::CompileOptions().clock(clock)), input, RunConfig());
+    return std::make_unique<ProgramOf<af::AgentState>>(g.compile(af::CompileOptions().clock(clock)), input,
+                                                       RunConfig());
   };
   all.emplace_back("conversation", R"(["user: well?","assistant: I think","assistant: so there are 2"])", make);
 }
