@@ -29,5 +29,5 @@ int main() {
   }
   graph.add_edge("START", "one").add_edge("START", "two").add_edge("one", "END").add_edge("two", "END");
   auto result = graph.compile().invoke(Count());
-  return result.state().sum == 3 && result.state().seen.size() == 2 ? 0 : 1;
+  return result->sum == 3 && result->seen.size() == 2 ? 0 : 1;
 }

@@ -101,8 +101,8 @@ asio::awaitable<Outcome> heeding(const Program& p, bool stream) {
   co_return o;
 }
 
-/// Every one of the first fifty points, then every fifth: what loops often does the same again.
-std::uint64_t stride(std::uint64_t k) { return k < 50 ? 1 : 5; }
+/// Every one of the first fifty points, then some: what loops often does the same again and again.
+std::uint64_t stride(std::uint64_t k) { return k < 50 ? 1 : 29; }
 
 /// Calls `trial(bench, k)` for each graph and each k from 0 to past the last handler of an undisturbed run.
 void each(const std::function<asio::awaitable<Outcome>(const Program&)>& work,

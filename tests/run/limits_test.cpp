@@ -123,7 +123,6 @@ TEST_CASE("max_concurrency counts every kind of node, and retries as one", "[lim
   for (const auto* n : {"plain", "blocking", "elsewhere", "flaky", "sub"}) g.set_entry_point(n).add_edge(n, "END");
   const auto app = g.compile(af::CompileOptions().clock(loop.clock()));
   for (const std::size_t limit : {1u, 2u}) {
-    Gauge fresh;
     CHECK(loop.run(app.ainvoke(Work(), RunConfig().max_concurrency(limit)))->n == 8);
     CHECK(gauge.most() == static_cast<int>(limit));
   }
