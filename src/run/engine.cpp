@@ -42,6 +42,7 @@ void Engine::begin(StateBox state) {
     for (std::size_t j = 0; j < joined_.size(); ++j) {
       joined_[j].missing = spec_.joins[j].sources.size();
       joined_[j].seen.assign(joined_[j].missing, false);
+      joined_[j].step.assign(joined_[j].missing, 0);
     }
   }
   first_.run = &run_.info;
@@ -195,6 +196,7 @@ void Engine::prepare(Task& t) {
   t.attempt = 1;
   t.timed_out = false;
   t.io.targets.clear();
+  t.io.merging = false;
   t.io.state_input = t.spec->takes_state;
   if (in_place_) {
     t.io.state = state_.get();
@@ -220,11 +222,11 @@ void Engine::run_inline(Task& t) {
       UserCode mark;
       t.spec->node->call(t.io);
     }
+    finished(t);
   } catch (...) {
     failure = std::current_exception();
   }
   if (failure) fail(t, std::move(failure));
-  finished(t);
 }
 
 void Engine::finished(Task& t) {
@@ -244,6 +246,7 @@ ErrorContext Engine::where(const Task& t) const {
 void Engine::fail(Task& t, std::exception_ptr e) {
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled", where(t));
   if (t.timed_out) std::rethrow_exception(e);
+  if (t.io.merging) merge_failed(t, e);
   try {
     std::rethrow_exception(e);
   } catch (const std::exception& x) {
@@ -263,6 +266,21 @@ void Engine::fail(Task& t, std::exception_ptr e) {
   }
 }
 
+void Engine::merge_failed(const Task& t, const std::exception_ptr& e) const {
+  try {
+    std::rethrow_exception(e);
+  } catch (const state_error& x) {
+    // The guard has said everything about a conflict but whose run it is.
+    if (x.context().step() != 0) throw state_error(x.code(), x.message(), where(t).field(x.context().field()));
+    std::throw_with_nested(
+        state_error(x.code(), fmt::format("merging what node '{}' changed: {}", t.spec->name, x.message()), where(t)));
+  } catch (...) {
+    std::throw_with_nested(state_error(
+        errc::reducer_failed,
+        fmt::format("merging what node '{}' changed: {}", t.spec->name, describe(std::current_exception())), where(t)));
+  }
+}
+
 void Engine::merge() {
   if (!in_place_) {
     MergeGuard guard;
@@ -275,16 +293,8 @@ void Engine::merge() {
         UserCode mark;
         spec_.ops->apply(state_.get(), t.update, &guard);
         spec_.ops->clear_update(t.update);
-      } catch (const state_error& e) {
-        if (e.context().step() == 0)
-          std::throw_with_nested(state_error(
-              e.code(), fmt::format("merging what node '{}' changed: {}", t.spec->name, e.message()), where(t)));
-        throw;
       } catch (...) {
-        std::throw_with_nested(state_error(
-            errc::reducer_failed,
-            fmt::format("merging what node '{}' changed: {}", t.spec->name, describe(std::current_exception())),
-            where(t)));
+        merge_failed(t, std::current_exception());
       }
     }
   }
@@ -293,7 +303,14 @@ void Engine::merge() {
     task(i).input.reset();
   }
   if (watched_ && listens(stream_mode::values)) {
-    auto copy = std::make_shared<StateBox>(state_.clone());
+    std::shared_ptr<StateBox> copy;
+    try {
+      copy = std::make_shared<StateBox>(state_.clone());
+    } catch (...) {
+      std::throw_with_nested(state_error(errc::reducer_failed,
+                                         "copying the state for the stream: " + describe(std::current_exception()),
+                                         where(first_)));
+    }
     std::shared_ptr<const void> payload(copy, copy->get());
     run_.channel()->push(Chunk(chunk_kind::values,
                                std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, "", path_),

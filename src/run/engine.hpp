@@ -94,6 +94,7 @@ class Engine {
   void run_inline(Task& t);
   void finished(Task& t);
   void merge();
+  [[noreturn]] void merge_failed(const Task& t, const std::exception_ptr& e) const;
   bool cancelled() const noexcept;
   [[noreturn]] void fail(Task& t, std::exception_ptr e);
   ErrorContext where(const Task& t) const;
@@ -150,7 +151,8 @@ class Engine {
   std::vector<Planned> next_;
   std::vector<Planned> deferred_;
   struct JoinProgress {
-    std::vector<bool> seen;  // per source
+    std::vector<bool> seen;           // per source
+    std::vector<std::uint64_t> step;  // in which it was seen last: several Sends to one source count once
     std::size_t missing = 0;
   };
   std::vector<JoinProgress> joined_;

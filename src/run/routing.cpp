@@ -30,7 +30,7 @@ bool Engine::route_from(const Outgoing& out, Task& t) {
       if (id != end_node) trigger(id);
     for (const auto& slot : out.joins) {
       auto& progress = joined_[slot.join];
-      if (progress.seen[slot.source]) continue;
+      if (std::exchange(progress.step[slot.source], steps_) == steps_ || progress.seen[slot.source]) continue;
       progress.seen[slot.source] = true;
       if (--progress.missing > 0) continue;
       progress.missing = progress.seen.size();

@@ -104,13 +104,13 @@ asio::awaitable<void> Engine::drive() {
           co_await run_child(t);
         else
           co_await t.spec->node->acall(t.io);
+        finished(t);
       } catch (...) {
         failure = std::current_exception();
       }
       co_await asio::this_coro::reset_cancellation_state();
       co_await leave_user_code();
       if (failure) fail(t, std::move(failure));
-      finished(t);
     } else if (need == Need::many) {
       co_await run_many();
     } else if (need == Need::route) {

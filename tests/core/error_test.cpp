@@ -21,8 +21,8 @@ using af::ErrorContext;
 
 namespace {
 
-template <class E>
-std::exception_ptr wrap(E inner, error outer) {
+template <class E, class Outer>
+std::exception_ptr wrap(E inner, Outer outer) {
   try {
     try {
       throw inner;
@@ -59,7 +59,8 @@ TEST_CASE("All errors derive from agentflow::error, and that from std::exception
   static_assert(std::is_base_of_v<error, af::config_error>);
   static_assert(std::is_base_of_v<error, af::json_error>);
   static_assert(std::is_nothrow_copy_constructible_v<error> && std::is_nothrow_copy_assignable_v<error>);
-  static_assert(std::is_nothrow_copy_constructible_v<af::graph_error> && std::is_nothrow_copy_constructible_v<af::timeout_error>);
+  static_assert(std::is_nothrow_copy_constructible_v<af::graph_error> &&
+                std::is_nothrow_copy_constructible_v<af::timeout_error>);
   CHECK_THROWS_AS(throw af::timeout_error("late", std::chrono::seconds(1)), std::exception);
 }
 
@@ -86,9 +87,11 @@ TEST_CASE("what() is one line: code, message, and the context that is known", "[
   CHECK(plain.context().node().empty());
   CHECK(plain.context().step() == 0);
   CHECK(plain.cause() == nullptr);
-  const af::node_error full(errc::node_failed, "it broke",
-                            ErrorContext().node("outer/inner").step(3).attempt(2).field("log").thread_id("alice").run_id("r1"));
-  CHECK(full.what() == std::string("NODE_001: it broke [node=outer/inner, step=3, attempt=2, field=log, thread=alice, run=r1]"));
+  const af::node_error full(
+      errc::node_failed, "it broke",
+      ErrorContext().node("outer/inner").step(3).attempt(2).field("log").thread_id("alice").run_id("r1"));
+  CHECK(full.what() ==
+        std::string("NODE_001: it broke [node=outer/inner, step=3, attempt=2, field=log, thread=alice, run=r1]"));
   CHECK(full.context().node() == "outer/inner");
   CHECK(full.context().step() == 3);
   CHECK(full.context().attempt() == 2);
@@ -118,13 +121,16 @@ TEST_CASE("Limits are in the errors about them", "[error]") {
 }
 
 TEST_CASE("A graph error lists its problems", "[error]") {
-  const af::GraphProblem one(errc::graph_no_entry, "no entry point", {}), two(errc::graph_orphan, "nobody reaches 'x'", {"x"});
+  const af::GraphProblem one(errc::graph_no_entry, "no entry point", {}),
+      two(errc::graph_orphan, "nobody reaches 'x'", {"x"});
   const af::graph_error single({one});
   CHECK(single.code() == errc::graph_no_entry);
   CHECK(single.what() == std::string("GRAPH_002: no entry point"));
   const af::graph_error both({one, two});
   CHECK(both.code() == errc::graph_invalid);
-  CHECK(both.what() == std::string("GRAPH_000: the graph has 2 problems\n  GRAPH_002: no entry point\n  GRAPH_003: nobody reaches 'x'"));
+  CHECK(
+      both.what() ==
+      std::string("GRAPH_000: the graph has 2 problems\n  GRAPH_002: no entry point\n  GRAPH_003: nobody reaches 'x'"));
   CHECK((both.has(errc::graph_orphan) && both.has(errc::graph_no_entry) && !both.has(errc::graph_no_exit)));
   const af::graph_error copy = both;
   CHECK(copy.problems().size() == 2);
@@ -169,7 +175,8 @@ TEST_CASE("describe() of endless causes ends", "[error]") {
 
 TEST_CASE("The cause can be thrown again", "[error]") {
   try {
-    std::rethrow_exception(wrap(std::out_of_range("inner"), af::state_error(errc::reducer_failed, "outer", ErrorContext().field("f"))));
+    std::rethrow_exception(
+        wrap(std::out_of_range("inner"), af::state_error(errc::reducer_failed, "outer", ErrorContext().field("f"))));
   } catch (const af::state_error& e) {
     REQUIRE(e.cause() != nullptr);
     CHECK_THROWS_AS(std::rethrow_exception(e.cause()), std::out_of_range);

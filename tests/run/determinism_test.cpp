@@ -42,7 +42,9 @@ struct longest {
 };
 /// Fails when it merges.
 struct faulty {
-  static std::optional<int> diff(const int& base, const int& mine) { return mine == base ? std::nullopt : std::optional(mine); }
+  static std::optional<int> diff(const int& base, const int& mine) {
+    return mine == base ? std::nullopt : std::optional(mine);
+  }
   static void apply(int&, int delta) {
     if (delta == 1) throw std::runtime_error("cannot merge");
     if (delta == 2) throw 42;
@@ -65,8 +67,9 @@ struct All {
   std::string longest_text = "four";
   bool operator==(const All&) const = default;
 };
-AGENTFLOW_STATE(All, last, (list, af::append), (vector, af::append), (text, af::append), (messages, af::add_messages), (sum, af::sum),
-                (real, af::sum), (least, af::min), (most, af::max), (set, af::set_union), (map, af::merge_map), (longest_text, longest))
+AGENTFLOW_STATE(All, last, (list, af::append), (vector, af::append), (text, af::append), (messages, af::add_messages),
+                (sum, af::sum), (real, af::sum), (least, af::min), (most, af::max), (set, af::set_union),
+                (map, af::merge_map), (longest_text, longest))
 
 struct Order {
   std::string log;
@@ -120,12 +123,18 @@ std::string conflict(const OrderUpdate& a, const OrderUpdate& b) {
   Graph g;
   g.add_node("first", [](const Order&) {}).add_node("second", [](const Order&) {});
   g.add_node("a", [&](const Order&) { return a; }).add_node("b", [&](const Order&) { return b; });
-  g.set_entry_point("first").add_edge("first", "second").add_edge("second", "a").add_edge("second", "b").add_edge("a", "END").add_edge("b", "END");
+  g.set_entry_point("first")
+      .add_edge("first", "second")
+      .add_edge("second", "a")
+      .add_edge("second", "b")
+      .add_edge("a", "END")
+      .add_edge("b", "END");
   try {
     return "fine: " + g.compile().invoke(Order())->log;
   } catch (const af::state_error& e) {
     CHECK(e.code() == af::errc::update_conflict);
     CHECK(e.context().step() == 3);
+    CHECK(e.context().run_id().size() == af::RunId::text_size);
     CHECK_THAT(e.message(), Contains("'a'") && Contains("'b'") && Contains("'" + e.context().field() + "'"));
     return e.context().field();
   }
@@ -144,8 +153,10 @@ TEST_CASE("A node changes the state alike, alone and beside others, whatever the
       {"change a vector", [](All& s) { s.vector = {9}; }},
       {"append to a string", [](All& s) { s.text += "put"; }},
       {"change a string", [](All& s) { s.text = "out"; }},
-      {"add a message", [](All& s) { s.messages.push_back(af::Message::assistant("x").with_id("m3").with_timestamp({})); }},
-      {"replace a message", [](All& s) { s.messages.replace(0, af::Message::user("ho").with_id("m1").with_timestamp({})); }},
+      {"add a message",
+       [](All& s) { s.messages.push_back(af::Message::assistant("x").with_id("m3").with_timestamp({})); }},
+      {"replace a message",
+       [](All& s) { s.messages.replace(0, af::Message::user("ho").with_id("m1").with_timestamp({})); }},
       {"drop a message", [](All& s) { s.messages.pop_back(); }},
       {"drop all messages", [](All& s) { s.messages.clear(); }},
       {"add", [](All& s) { s.sum += 7; }},
@@ -210,7 +221,8 @@ TEST_CASE("Changes are merged in the order of declaration, whenever they come", 
         });
     }
     // Edges in another order than the nodes.
-    for (std::size_t i = names.size(); i-- > 0;) g.set_entry_point(std::string(1, names[i])).add_edge(std::string(1, names[i]), "END");
+    for (std::size_t i = names.size(); i-- > 0;)
+      g.set_entry_point(std::string(1, names[i])).add_edge(std::string(1, names[i]), "END");
     return g;
   };
   for (const bool reverse : {false, true})
@@ -248,7 +260,8 @@ TEST_CASE("Tasks of one node conflict with each other too", "[determinism]") {
   g.add_node("start", [](const Order&) {});
   g.add_node("task", [](const int& i) { return OrderUpdate().write<&Order::single>(std::to_string(i)); });
   g.set_entry_point("start").add_edge("task", "END");
-  g.add_conditional_edges("start", [](const Order&) { return std::vector{af::Send("task", 1), af::Send("task", 2)}; }, {"task"});
+  g.add_conditional_edges("start", [](const Order&) { return std::vector{af::Send("task", 1), af::Send("task", 2)}; },
+                          {"task"});
   try {
     g.compile().invoke(Order());
     FAIL("no state_error");
@@ -277,7 +290,9 @@ TEST_CASE("A reducer that throws fails the run, naming the node", "[determinism]
     }
     // Alone, an update goes straight into the state: the same error, as far as the node is concerned.
     Graph alone;
-    alone.add_node("n", [kind](const Order&) { return OrderUpdate().write<&Order::bad>(kind); }).set_entry_point("n").add_edge("n", "END");
+    alone.add_node("n", [kind](const Order&) { return OrderUpdate().write<&Order::bad>(kind); })
+        .set_entry_point("n")
+        .add_edge("n", "END");
     try {
       alone.compile().invoke(Order());
       FAIL("no error");
@@ -305,7 +320,8 @@ TEST_CASE("A copy of the state that throws is an error of the node or of the mer
     std::optional<af::errc> found;
     try {
       auto stream = app.stream(std::move(in), config);
-      while (stream.next()) {}
+      while (stream.next()) {
+      }
     } catch (const af::error& e) {
       CHECK_THAT(af::describe(e), Contains("no copy"));
       found = e.code();

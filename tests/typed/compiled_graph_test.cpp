@@ -295,3 +295,16 @@ TEST_CASE("A stop in the middle of a step keeps what was finished", "[compiled_g
     CHECK(result->log == "a");
   }
 }
+
+TEST_CASE("The result of a run is given once", "[stream]") {
+  af::StateGraph<> g;
+  g.add_node("a", [](const af::AgentState&) { return "hi"; }).set_entry_point("a").add_edge("a", "END");
+  auto stream = g.compile().stream("hello");
+  CHECK(stream.result()->messages.size() == 2);
+  try {
+    stream.result();
+    FAIL("a second result");
+  } catch (const af::config_error& e) {
+    CHECK(e.code() == af::errc::run_busy);
+  }
+}

@@ -332,3 +332,22 @@ TEST_CASE("A loop goes on until its router or Command ends it", "[routing]") {
   self.set_entry_point("a");
   CHECK(self.compile().invoke(Trail(), af::RunConfig().recursion_limit(5000)).steps() == 2001);
 }
+
+TEST_CASE("Several Sends to one source feed a join once", "[routing][join]") {
+  for (const auto& order : {std::vector<std::string>{"fan", "other", "part", "sum"}, {"fan", "part", "other", "sum"}}) {
+    Graph g = with_nodes(order);
+    g.set_entry_point("fan");
+    g.add_conditional_edges("fan",
+                            [](const Trail& s) {
+                              Route r;
+                              r.add(std::string("other"));
+                              for (int i = 0; i < 3; ++i) r.add(Send("part", s));
+                              return r;
+                            },
+                            {"other", "part"});
+    g.add_edge({"other", "part"}, "sum").add_edge("sum", "END");
+    const auto result = g.compile().invoke(Trail());
+    CHECK(result.steps() == 3);
+    CHECK(result->n == 6);
+  }
+}

@@ -27,6 +27,7 @@ class NodeIO {
   const void* input = nullptr;
   void* update = nullptr;
   bool state_input = true;      ///< Whether `input` is a state; else the Send's own type.
+  bool merging = false;         ///< An update is being merged into `state`: what is thrown now is a reducer's.
   std::vector<Target> targets;  ///< Of a Command.
 };
 

@@ -14,6 +14,7 @@
 
 #include <asio/awaitable.hpp>
 
+#include <agentflow/core/error.hpp>
 #include <agentflow/run/erased_graph.hpp>
 
 namespace agentflow {
@@ -28,6 +29,7 @@ class RunResult {
   explicit RunResult(ErasedRun& run)
       : status_(run.status()), steps_(run.steps()), run_id_(run.run_id()), thread_id_(run.thread_id()) {
     StateBox box = run.take_state();
+    if (!box) throw config_error(errc::run_busy, "the result of this run has been taken already");
     state = std::move(*static_cast<S*>(box.get()));
   }
 

@@ -25,10 +25,13 @@ void deliver(NodeIO& io, R&& result) {
     else
       M::diff(*static_cast<const S*>(io.input), result, *static_cast<U*>(io.update));
   } else if constexpr (kind == Returned::update) {
-    if (io.state != nullptr)
+    if (io.state != nullptr) {
+      io.merging = true;
       M::apply(*static_cast<S*>(io.state), result, nullptr);
-    else
+      io.merging = false;
+    } else {
       *static_cast<U*>(io.update) = std::move(result);
+    }
   } else if constexpr (kind == Returned::command) {
     io.targets = std::move(result.route()).targets();
     deliver<S>(io, std::move(result.changes()));
