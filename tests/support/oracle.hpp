@@ -92,22 +92,30 @@ struct Program {
 
 /// Two tasks of one step wrote the field that takes one writer.
 struct Conflict {};
+/// Nothing is left to run, and a join still waits for some of its sources.
+struct Starved {};
+/// The program takes more steps than anybody wants to wait for.
+struct Endless {};
 
 /// Runs a program by the rules of the documentation.
 class Interpreter {
  public:
-  explicit Interpreter(const Program& p) : p_(p), missing_(p.joins.size()) {}
+  explicit Interpreter(const Program& p) : p_(p), come_(p.joins.size()) {}
 
   Ledger run(Ledger state) {
     for (const int t : p_.entry) trigger(t);
     for (;;) {
       if (ready_.empty()) ready_.swap(deferred_);
-      if (ready_.empty()) return state;
-      ++steps_;
+      if (ready_.empty()) break;
+      if (++steps_ > max_steps) throw Endless();
       step(state);
     }
+    if (std::any_of(come_.begin(), come_.end(), [](const auto& m) { return !m.empty(); })) throw Starved();
+    return state;
   }
   std::uint64_t steps() const { return steps_; }
+
+  static constexpr std::uint64_t max_steps = 200;
 
  private:
   struct Task {
@@ -166,7 +174,6 @@ class Interpreter {
       if (const auto it = c.latest.find(key); it != c.latest.end() && it->second == value) c.latest.erase(it);
     for (const int s : base.seen) c.seen.erase(s);
     if (c.owner == base.owner) c.owner.reset();
-    // As a value that a node set itself, not as a maximum: a node that keeps the larger one never makes it smaller.
     if (c.top && *c.top <= base.top) c.top.reset();
     return c;
   }
@@ -223,9 +230,9 @@ class Interpreter {
     for (std::size_t j = 0; j < p_.joins.size(); ++j) {
       const auto& from = p_.joins[j].from;
       if (std::find(from.begin(), from.end(), node) == from.end()) continue;
-      missing_[j].insert(node);
-      if (missing_[j].size() < from.size()) continue;
-      missing_[j].clear();
+      come_[j].insert(node);
+      if (come_[j].size() < from.size()) continue;
+      come_[j].clear();
       trigger(p_.joins[j].to);
     }
     if (n.router.choice == Choice::sends)
@@ -236,7 +243,7 @@ class Interpreter {
 
   const Program& p_;
   std::vector<Task> ready_, deferred_;
-  std::vector<std::set<int>> missing_;  ///< Per join: who has come.
+  std::vector<std::set<int>> come_;  ///< Per join that is not complete: who has come.
   int sends_ = 0;
   std::uint64_t steps_ = 0;
 };
