@@ -1,0 +1,16 @@
+// expect: an error handler returns what a node may return
+// SPDX-License-Identifier: MIT
+// An error handler that is a coroutine.
+#include <agentflow/agentflow.hpp>
+
+namespace af = agentflow;
+
+struct State {
+  int n = 0;
+};
+AGENTFLOW_STATE(State, n)
+
+int main() {
+  af::StateGraph<State> graph;
+  graph.on_error([](State s, const af::error&) -> asio::awaitable<State> { co_return s; });
+}

@@ -1,0 +1,15 @@
+// expect: a sum field must be a number other than bool
+// SPDX-License-Identifier: MIT
+// sum of texts.
+#include <string>
+
+#include <agentflow/agentflow.hpp>
+
+namespace af = agentflow;
+
+struct State {
+  std::string field;
+};
+AGENTFLOW_STATE(State, (field, af::sum))
+
+int main() { af::StateGraph<State> graph; }

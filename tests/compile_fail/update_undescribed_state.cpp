@@ -1,0 +1,12 @@
+// expect: this state is not described: write AGENTFLOW_STATE(YourState
+// SPDX-License-Identifier: MIT
+// An update of a state without AGENTFLOW_STATE.
+#include <agentflow/agentflow.hpp>
+
+namespace af = agentflow;
+
+struct Plain {
+  int n = 0;
+};
+
+int main() { af::Update<Plain> update; }
