@@ -10,5 +10,5 @@ int main() {
   graph.add_node("agent", [](af::AgentState s) { return s; });
   graph.set_entry_point("agent").add_edge("agent", "END");
   auto result = graph.compile().invoke(af::Message::from_text("Hello"));
-  std::puts(result.state().messages.back().text().c_str());
+  std::puts(result->messages.back().text().c_str());
 }

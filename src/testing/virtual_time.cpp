@@ -136,9 +136,15 @@ struct VirtualLoop::Impl {
       return true;
     }
     if (clock->advance_to_next()) return true;
-    if (patience <= std::chrono::nanoseconds::zero() || io.run_one_for(patience) == 0) return false;
-    ++handlers;
-    return true;
+    // In slices, because another thread may ask for a wake-up, which posts nothing.
+    for (const auto limit = std::chrono::steady_clock::now() + patience; std::chrono::steady_clock::now() < limit;) {
+      if (io.run_one_for(std::min<std::chrono::nanoseconds>(patience, std::chrono::milliseconds(1))) != 0) {
+        ++handlers;
+        return true;
+      }
+      if (clock->advance_to_next()) return true;
+    }
+    return false;
   }
 
   void act() {

@@ -47,7 +47,7 @@ class Generator {
     n.deed.name = prefix_ + std::to_string(p_->nodes.size());
     n.deed.tag = pick(1, 9);
     n.deed.as_update = chance(40);
-    n.deed.owns = chance(2);
+    n.deed.owns = chance(5);
     n.style = pick(0, 3);
     n.flaky = chance(10);
     p_->nodes.push_back(std::move(n));

@@ -19,6 +19,13 @@
 
 namespace agentflow {
 
+namespace detail {
+template <class F>
+inline constexpr bool is_compiled_graph = false;
+template <class S>
+inline constexpr bool is_compiled_graph<CompiledGraph<S>> = true;
+}  // namespace detail
+
 /// A name in a braced list of targets. Made from one string, never from two: so `{{"key", "node"}, {"other", "END"}}`
 /// can only be a path map (`std::string` itself takes a pair of `const char*` for the ends of one text).
 class TargetName {
@@ -56,6 +63,8 @@ class StateGraph {
   template <class F>
     requires(!std::is_member_function_pointer_v<std::decay_t<F>> && !std::is_same_v<std::decay_t<F>, CompiledGraph<S>>)
   StateGraph& add_node(std::string name, F&& fn, NodeOptions options = {}) {
+    static_assert(!detail::is_compiled_graph<std::decay_t<F>>,
+                  "agentflow: this graph has another state: add it with add_subgraph(name, graph, to, from)");
     builder_.add_node(std::move(name), detail::make_node<S>(std::decay_t<F>(std::forward<F>(fn))), std::move(options));
     return *this;
   }

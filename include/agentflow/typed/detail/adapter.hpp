@@ -236,11 +236,12 @@ template <class S, class C, class ToChild, class FromChild>
 class MappedSubgraph final : public ErasedNode {
   static_assert(std::is_invocable_r_v<C, ToChild&, const S&>,
                 "agentflow: the first mapping of a subgraph is Child to(const Parent&)");
+  static_assert(std::is_invocable_v<FromChild&, const S&, C>,
+                "agentflow: the second mapping of a subgraph is from(const Parent&, Child)");
   using Out = std::invoke_result_t<FromChild&, const S&, C>;
   static_assert(returned<S, Out>() != Returned::unknown,
                 "agentflow: the second mapping of a subgraph is from(const Parent&, Child) and returns Parent, "
-                "af::Update<Parent>, "
-                "af::Command<Parent> or messages");
+                "af::Update<Parent>, af::Command<Parent>, messages or nothing");
 
  public:
   MappedSubgraph(std::shared_ptr<const GraphSpec> spec, ToChild to, FromChild from)

@@ -91,8 +91,7 @@ struct FirstParameter<F, S> {
   template <class A, class... B>
   struct First<std::tuple<A, B...>> {
     using type = std::remove_cvref_t<A>;
-    static_assert(!std::is_lvalue_reference_v<A> || std::is_const_v<std::remove_reference_t<A>> ||
-                      std::is_same_v<type, NodeContext>,
+    static_assert(!std::is_reference_v<A> || std::is_same_v<A, const type&> || std::is_same_v<type, NodeContext>,
                   "agentflow: take the state by value or by const reference: nodes never share a mutable state. Write "
                   "State node(State s) { ...; return s; }");
     static_assert(!std::is_same_v<type, NodeContext>,
