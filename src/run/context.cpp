@@ -6,6 +6,7 @@
 #include <asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
+#include "async/sleep_on.hpp"
 #include "run/engine.hpp"
 #include "run/run_core.hpp"
 

@@ -15,7 +15,7 @@
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/run/options.hpp>
 
-#include "run/parking.hpp"
+#include "async/parking.hpp"
 
 namespace agentflow::detail {
 
@@ -182,8 +182,5 @@ class Engine {
   std::exception_ptr error_;
   ParkingSpot join_;
 };
-
-/// Waits on a clock; `cancelled_error` when the coroutine is cancelled meanwhile.
-asio::awaitable<void> sleep_on(Clock& clock, std::chrono::nanoseconds duration);
 
 }  // namespace agentflow::detail

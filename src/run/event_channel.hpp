@@ -12,7 +12,7 @@
 
 #include <agentflow/graph/context.hpp>
 
-#include "run/parking.hpp"
+#include "async/parking.hpp"
 
 namespace agentflow::detail {
 

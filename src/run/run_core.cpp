@@ -11,12 +11,11 @@
 #include <asio/post.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
-#include <asio/version.hpp>
 #include <fmt/format.h>
 #include <spdlog/logger.h>
 
+#include "async/inline_executor.hpp"
 #include "core/json_text.hpp"
-#include "run/inline_executor.hpp"
 
 namespace agentflow {
 
@@ -33,35 +32,6 @@ std::string_view to_string(run_status status) noexcept {
 }  // namespace agentflow
 
 namespace agentflow::detail {
-
-// ---- the thread guard ----------------------------------------------------------------------------------------------
-
-namespace {
-thread_local int user_code_depth = 0;
-}
-
-UserCode::UserCode() noexcept { ++user_code_depth; }
-UserCode::~UserCode() { --user_code_depth; }
-
-bool on_loop_thread() noexcept {
-  if (user_code_depth > 0) return true;
-#if ASIO_VERSION >= 101800 && ASIO_VERSION < 104000
-  // Asio keeps this per-thread mark for its own use, on every thread that runs an io_context or a thread_pool. There is
-  // no public way to ask for it; elsewhere only the mark above is seen.
-  return asio::detail::thread_context::top_of_thread_call_stack() != nullptr;
-#else
-  return false;
-#endif
-}
-
-void refuse_on_loop_thread(std::string_view call, std::string_view instead) {
-  if (!on_loop_thread()) return;
-  throw nested_loop_error(
-      errc::nested_loop,
-      fmt::format("{} blocks its thread, and this thread is running an event loop: use {} instead, or call it "
-                  "from a plain thread",
-                  call, instead));
-}
 
 // ---- the graph -----------------------------------------------------------------------------------------------------
 

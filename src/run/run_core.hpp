@@ -19,7 +19,8 @@
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/run/options.hpp>
 
-#include "run/blocking_pool.hpp"
+#include "async/blocking_pool.hpp"
+#include "async/loop_guard.hpp"
 #include "run/engine.hpp"
 #include "run/event_channel.hpp"
 
@@ -146,20 +147,6 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
 
   RunCore* next_ = nullptr;  // guarded by the graph's mutex
   RunCore* prev_ = nullptr;
-};
-
-/// Whether this thread is running an event loop, or user code of a run: a blocking call would hold both up.
-bool on_loop_thread() noexcept;
-/// Throws `nested_loop_error` there, naming the call and what to use instead.
-void refuse_on_loop_thread(std::string_view call, std::string_view instead);
-
-/// Marks this thread as running user code of a run.
-class UserCode {
- public:
-  UserCode() noexcept;
-  ~UserCode();
-  UserCode(const UserCode&) = delete;
-  UserCode& operator=(const UserCode&) = delete;
 };
 
 }  // namespace agentflow::detail

@@ -14,8 +14,9 @@
 #include <asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
+#include "async/inline_executor.hpp"
+#include "async/sleep_on.hpp"
 #include "run/engine.hpp"
-#include "run/inline_executor.hpp"
 #include "run/run_core.hpp"
 
 namespace agentflow::detail {
@@ -471,19 +472,6 @@ asio::awaitable<void> Engine::run_router() {
   if (failure) routing_failed(*t.node, "its router threw " + describe(failure), failure);
   take_route(r, std::move(answer), *t.node);
   ++route_index_;
-}
-
-asio::awaitable<void> sleep_on(Clock& clock, std::chrono::nanoseconds duration) {
-  auto ex = co_await asio::this_coro::executor;
-  const auto spot = std::make_shared<ParkingSpot>();
-  auto wake = [weak = std::weak_ptr<ParkingSpot>(spot)] {
-    if (const auto s = weak.lock()) s->unpark();
-  };
-  const auto timer = clock.schedule(ex, clock.now() + std::max(duration, std::chrono::nanoseconds(0)), std::move(wake));
-  co_await spot->park();
-  const auto state = co_await asio::this_coro::cancellation_state;
-  if (state.cancelled() != asio::cancellation_type::none)
-    throw cancelled_error(errc::cancelled, "the wait was cancelled");
 }
 
 }  // namespace agentflow::detail

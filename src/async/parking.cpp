@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Parking spots, and the lot of a context, which outlives what parks in it.
-#include "run/parking.hpp"
+#include "async/parking.hpp"
 
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/associated_executor.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The blocking pool.
-#include "run/blocking_pool.hpp"
+#include "async/blocking_pool.hpp"
 
 #include <algorithm>
 #include <system_error>
