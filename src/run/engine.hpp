@@ -16,6 +16,7 @@
 #include <agentflow/run/options.hpp>
 
 #include "async/parking.hpp"
+#include "graph/update_block.hpp"
 
 namespace agentflow::detail {
 
@@ -36,7 +37,6 @@ class Task : public TaskInfo {
   const NodeSpec* spec = nullptr;
   NodeIO io;
   std::shared_ptr<const void> input;          // of a Send
-  void* update = nullptr;                     // owned by the engine, reused from step to step
   std::unique_ptr<Engine> child;              // of a subgraph
   asio::cancellation_signal* lane = nullptr;  // cancels the lane of a fan-out that the task is on
   asio::cancellation_signal signal;           // of the lane that the task is the first of
@@ -54,7 +54,6 @@ class Engine {
   Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, const Engine* parent, Task* parent_task);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
-  ~Engine();
 
   /// What the machine needs before it can go on.
   enum class Need : std::uint8_t { nothing, one, many, route, yield, room };
@@ -84,6 +83,7 @@ class Engine {
 
   // engine.cpp: the machine
   bool plan();
+  static void put_in_order(std::vector<Planned>& tasks);
   void check_limits();
   void check_joins() const;
   void make_tasks();
@@ -165,6 +165,7 @@ class Engine {
   Task first_;
   std::unique_ptr<Task[]> more_;
   std::size_t more_capacity_ = 0;
+  UpdateBlock updates_;  // one for each task, reused from step to step
   std::size_t count_ = 0;
   bool in_place_ = false;
   bool watched_ = false;  // somebody may be listening

@@ -172,7 +172,7 @@ asio::awaitable<void> Engine::run_task(Task& t) {
     ++t.attempt;
     t.timed_out = false;
     t.io.targets.clear();
-    spec_.ops->clear_update(t.update);
+    spec_.ops->clear_update(t.io.update);
   }
 }
 
@@ -312,7 +312,7 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
   } catch (const error& wrapped) {
     if (wrapped.code() == errc::cancelled) throw;
     t.io.targets.clear();
-    spec_.ops->clear_update(t.update);
+    spec_.ops->clear_update(t.io.update);
     t.timed_out = false;
     UserCode mark;
     t.spec->handler->call(t.io, wrapped);
