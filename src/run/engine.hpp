@@ -11,12 +11,14 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_state.hpp>
 
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/run/options.hpp>
 
 #include "async/parking.hpp"
 #include "graph/update_block.hpp"
+#include "run/plan.hpp"
 
 namespace agentflow::detail {
 
@@ -61,8 +63,9 @@ class Engine {
   void begin(StateBox state);
   /// Goes on until something has to be awaited or the graph is finished (`nothing`). Throws when the run fails.
   Need advance();
-  /// Advances to the end, awaiting what is needed.
-  asio::awaitable<void> drive();
+  /// Advances to the end, awaiting what is needed. A `borrowed` coroutine is the one that asked for the run: its
+  /// cancellation is the run's, and its cancellation state is not ours to reset.
+  asio::awaitable<void> drive(bool borrowed);
 
   StateBox take_state() noexcept { return std::move(state_); }
   run_status status() const noexcept { return status_; }
@@ -75,15 +78,9 @@ class Engine {
 
  private:
   enum class Phase : std::uint8_t { plan, running, merge, route, done };
-  struct Planned {
-    NodeId node;
-    std::uint32_t order;  // 0 for a plain trigger, else the number of the Send
-    std::shared_ptr<const void> input;
-  };
 
   // engine.cpp: the machine
   bool plan();
-  static void put_in_order(std::vector<Planned>& tasks);
   void check_limits();
   void check_joins() const;
   void make_tasks();
@@ -126,6 +123,7 @@ class Engine {
   asio::awaitable<void> run_blocking(Task& t);
   asio::awaitable<void> run_child(Task& t);
   asio::awaitable<void> run_router();
+  void notice(asio::cancellation_state state) noexcept;
   void enter_child(Task& t);
   void leave_child(Task& t);
   std::unique_ptr<Clock::Timer> arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started);
@@ -153,8 +151,8 @@ class Engine {
   std::uint32_t since_yield_ = 0;
   std::uint32_t sends_ = 0;
 
-  std::vector<Planned> next_;
-  std::vector<Planned> deferred_;
+  Plan next_;
+  Plan deferred_;
   struct JoinProgress {
     std::vector<bool> seen;           // per source
     std::vector<std::uint64_t> step;  // in which it was seen last: several Sends to one source count once
@@ -170,7 +168,8 @@ class Engine {
   bool in_place_ = false;
   bool watched_ = false;  // somebody may be listening
   bool inline_ = false;
-  bool cut_ = false;  // a stop kept a task from starting, or ended a subgraph early
+  bool borrowed_ = false;  // the driver is the coroutine that awaits the run
+  bool cut_ = false;       // a stop kept a task from starting, or ended a subgraph early
 
   // routing position: task (count_ stands for START) and router
   std::size_t route_task_ = 0;
