@@ -65,7 +65,7 @@ void NodeContext::write_token(std::string text, std::string message_id) {
     return;
   }
   auto& run = static_cast<detail::Task&>(*task_).engine->run();
-  if (!message_id.empty()) run.streamed(message_id, true);
+  if (!message_id.empty()) run.channel()->streamed(message_id, true);
   task_->run->events->push(make(chunk_kind::token).with_text(std::move(text), std::move(message_id)));
 }
 

@@ -5,28 +5,13 @@
 #include <utility>
 
 #include <asio/io_context.hpp>
-#include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
-#include <asio/thread_pool.hpp>
 
+#include "async/serial.hpp"
 #include "run/run_core.hpp"
 
 namespace agentflow {
 namespace {
-
-template <class E>
-bool is_strand_of(const asio::any_io_executor& ex) {
-  return ex.target<asio::strand<E>>() != nullptr;
-}
-
-/// An executor on which nothing runs at the same time as anything else: the given one if it is a strand, else a strand.
-asio::any_io_executor serial(const asio::any_io_executor& ex) {
-  if (is_strand_of<asio::any_io_executor>(ex) || is_strand_of<asio::io_context::executor_type>(ex) ||
-      is_strand_of<asio::thread_pool::executor_type>(ex))
-    return ex;
-  if (const auto* io = ex.target<asio::io_context::executor_type>(); io != nullptr) return asio::make_strand(*io);
-  return asio::make_strand(ex);
-}
 
 /// Runs a private loop until a run is done, or a chunk has come.
 template <class Until>
@@ -46,6 +31,10 @@ ErasedRun& ErasedRun::operator=(ErasedRun&& other) noexcept {
 
 ErasedRun::~ErasedRun() {
   if (!core_ || core_->done()) return;
+  if (core_->attended()) {
+    core_->close_up();
+    return;
+  }
   discard_events();
   if (core_->launched()) core_->request_cancel();
 }
@@ -55,15 +44,20 @@ void ErasedRun::run_blocking() {
     core_->run_here();
     return;
   }
-  // Only this thread runs the loop, so its executor serialises by itself.
   asio::io_context loop(1);
-  core_->launch(loop.get_executor());
-  pump(loop, [this] { return core_->done(); });
+  core_->launch(loop.get_executor(), &loop);
+  loop.run();
 }
 
-void ErasedRun::start(const asio::any_io_executor& ex) { core_->launch(serial(ex)); }
+void ErasedRun::start(const asio::any_io_executor& ex) { core_->launch(detail::serial(ex)); }
 
 bool ErasedRun::started() const noexcept { return core_->launched() || core_->done(); }
+
+asio::awaitable<void> ErasedRun::attend(const asio::any_io_executor& ex) {
+  const bool here =
+      core_->channel() == nullptr && (core_->graph().spec().all_sync || (!core_->deadline() && detail::is_serial(ex)));
+  return here ? core_->run_in_place() : wait();
+}
 
 asio::awaitable<void> ErasedRun::wait() {
   if (!started() && core_->graph().spec().all_sync && core_->channel() == nullptr) {

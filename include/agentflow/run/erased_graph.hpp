@@ -35,9 +35,11 @@ class AGENTFLOW_API ErasedRun {
 
   /// Runs to the end on the calling thread, on a private event loop if one is needed.
   void run_blocking();
-  /// Starts on an executor; on a strand of its own unless the executor is a strand.
+  /// Starts on an executor; on a strand of its own unless the executor serialises by itself.
   void start(const asio::any_io_executor& ex);
   bool started() const noexcept;
+  /// Runs to the end for a coroutine on `ex`, inside it where that is serial, for a run that nobody else holds.
+  asio::awaitable<void> attend(const asio::any_io_executor& ex);
   /// Runs to the end, starting on the calling coroutine's executor if need be.
   asio::awaitable<void> wait();
   /// The next chunk; nothing at the end. Throws what made the run fail.

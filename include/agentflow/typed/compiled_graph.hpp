@@ -10,6 +10,7 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/this_coro.hpp>
 
 #include <agentflow/run/erased_graph.hpp>
 #include <agentflow/typed/input.hpp>
@@ -46,9 +47,12 @@ class CompiledGraph {
     return RunResult<S>(run);
   }
 
-  /// Runs the graph and gives the result. The run has a strand of its own on the calling coroutine's executor.
+  /// Runs the graph and gives the result. The run has a strand of its own on the calling coroutine's executor; where
+  /// that serialises by itself (a strand, or a loop made for one thread, `io_context(1)`) it is part of the calling
+  /// coroutine.
   ///
-  /// **Cancellation** cancels the run, joins it, and throws `cancelled_error`.
+  /// **Cancellation** cancels the run, joins it, and throws `cancelled_error`. A node that is part of the calling
+  /// coroutine and resets Asio's cancellation state does so for its caller too.
   asio::awaitable<RunResult<S>> ainvoke(Input<S> input, RunConfig config = {}) const {
     return await_result(graph_.prepare(std::move(input).take(), config, stream_mode::none));
   }
@@ -65,7 +69,8 @@ class CompiledGraph {
     return Run<S>(graph_.prepare(std::move(input).take(), config, stream_mode::messages | stream_mode::updates));
   }
 
-  /// Starts a run on an executor and gives its handle. No events unless `RunConfig::stream` asks for them.
+  /// Starts a run on an executor, on a strand of its own unless that serialises by itself, and gives its handle. No
+  /// events unless `RunConfig::stream` asks for them.
   Run<S> start(const asio::any_io_executor& executor, Input<S> input, const RunConfig& config = {}) const {
     ErasedRun run = graph_.prepare(std::move(input).take(), config, stream_mode::none);
     run.start(executor);
@@ -86,7 +91,8 @@ class CompiledGraph {
 
  private:
   static asio::awaitable<RunResult<S>> await_result(ErasedRun run) {
-    co_await run.wait();
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    co_await run.attend(executor);
     run.rethrow();
     RunResult<S> result(run);
     co_return result;
