@@ -13,7 +13,6 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -318,13 +317,6 @@ Work run(const Graph& graph, Way way) {
   return loop.run(read_all(app.astream(Work(), af::RunConfig().stream(af::stream_mode::all).stream_capacity(2))));
 }
 
-/// Other threads may need a moment to let go of what they ran.
-void settled(long alive) {
-  const auto limit = std::chrono::steady_clock::now() + 20s;
-  while (Alive::count() != alive && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
-  CHECK(Alive::count() == alive);
-}
-
 }  // namespace
 
 TEST_CASE("Whatever is thrown out of whatever is called, the run fails and says where", "[failure]") {
@@ -356,11 +348,11 @@ TEST_CASE("Whatever is thrown out of whatever is called, the run fails and says 
               CHECK(e.code() != af::errc::cancelled);
             }
             Trap::disarm();
-            settled(idle);
+            CHECK(Alive::settled(idle) == idle);
           }
         CHECK(run(graph, Way::ainvoke).n >= 1);  // as good as before
       }
-      settled(before);
+      CHECK(Alive::settled(before) == before);
     }
   CHECK(trials == places.size() * kinds.size() * 6 - kinds.size() * 2);
 }
@@ -388,7 +380,7 @@ TEST_CASE("A state that throws at any copy, move or comparison fails the run, ne
           CHECK((failure != nullptr) == sprung);
           if (failure) CHECK_THAT(af::describe(failure), Contains(kind.text));
           failure = nullptr;
-          settled(idle);
+          CHECK(Alive::settled(idle) == idle);
           if (!sprung) break;
         }
       }
