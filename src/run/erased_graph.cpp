@@ -2,6 +2,7 @@
 // Runs as handles: blocking, awaited, streamed.
 #include <agentflow/run/erased_graph.hpp>
 
+#include <typeinfo>
 #include <utility>
 
 #include <asio/io_context.hpp>

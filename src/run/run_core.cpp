@@ -306,13 +306,13 @@ void RunCore::notify(std::shared_ptr<ParkingSpot> spot) {
   spot->unpark();
 }
 
-void RunCore::request_cancel() {
+void RunCore::request_cancel() noexcept {
   cancelled_.store(true);
   std::lock_guard lock(mutex_);
   if (done() || !executor_) return;
   // Emission must happen on the run's strand: it races with completions anywhere else.
   lot_->while_open([this] {
-    asio::post(executor_, [self = shared_from_this()] { self->root_.emit(asio::cancellation_type::terminal); });
+    post_surely(executor_, [self = shared_from_this()] { self->root_.emit(asio::cancellation_type::terminal); });
   });
 }
 

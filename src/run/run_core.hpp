@@ -107,7 +107,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   void wait_blocking() { graph_->wait_for(*this); }
 
   void request_stop() noexcept { info.stop_requested.store(true); }
-  void request_cancel();
+  void request_cancel() noexcept;
 
   /// Throws what made the run fail, if it did.
   void rethrow() const;

@@ -30,7 +30,7 @@ struct Elsewhere : std::enable_shared_from_this<Elsewhere> {
   static void cancel(void* self) {
     auto it = static_cast<Elsewhere*>(self)->shared_from_this();
     it->lot->while_open([&] {
-      if (it->strand) asio::post(it->strand, [it] { it->signal.emit(asio::cancellation_type::terminal); });
+      if (it->strand) post_surely(it->strand, [it] { it->signal.emit(asio::cancellation_type::terminal); });
     });
   }
   void finish(std::exception_ptr e) {

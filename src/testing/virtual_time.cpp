@@ -90,9 +90,10 @@ Clock::duration VirtualClock::passed() const noexcept { return now() - beginning
 
 std::unique_ptr<Clock::Timer> VirtualClock::schedule(asio::any_io_executor executor, time_point when,
                                                      detail::UniqueFunction<void()> fn) {
+  std::unique_ptr<Timer> timer;  // before the lock: it takes it when there is no memory for the rest
   std::unique_lock lock(shared_->mutex);
   const Shared::Key key(when, ++shared_->count);
-  auto timer = std::make_unique<VirtualTimer<Shared>>(shared_, key);
+  timer = std::make_unique<VirtualTimer<Shared>>(shared_, key);
   if (when > shared_->now) {
     shared_->waiting.emplace(key, WakeUp{std::move(executor), std::move(fn)});
     return timer;

@@ -110,6 +110,8 @@ class Case {
   bool threads = false;
   /// Its threads belong to the test, not to the graph: a loop must not be destroyed while they may still post to it.
   bool foreign = false;
+  /// It has limits in time: it needs a clock that only tests, or the machine, move.
+  bool timed = false;
 };
 
 /// All of them. Names are unique.
