@@ -80,6 +80,8 @@ class Handle {
   virtual void cancel() = 0;
   virtual void stop() = 0;
   virtual asio::awaitable<Outcome> result() = 0;
+  /// Reads the events to the end.
+  virtual asio::awaitable<void> read() = 0;
 };
 
 /// A compiled graph with its input and options, whatever its state. The awaitables refer to the program.
@@ -95,6 +97,8 @@ class Program {
   /// The same as `stream` by the blocking twin.
   virtual Outcome stream_blocking() const = 0;
   virtual std::unique_ptr<Handle> start(const asio::any_io_executor& executor) const = 0;
+  /// A stream of all modes, not yet begun.
+  virtual std::unique_ptr<Handle> astream() const = 0;
 };
 
 /// One graph, and what it comes to when nobody disturbs it.
@@ -165,6 +169,9 @@ class ProgramOf final : public Program {
   std::unique_ptr<Handle> start(const asio::any_io_executor& executor) const override {
     return std::make_unique<HandleOf>(graph_.start(executor, input_(), config_));
   }
+  std::unique_ptr<Handle> astream() const override {
+    return std::make_unique<HandleOf>(graph_.astream(input_(), streaming(config_)));
+  }
 
  private:
   class HandleOf final : public Handle {
@@ -177,6 +184,13 @@ class ProgramOf final : public Program {
       af::RunResult<S> result = co_await std::move(end);
       Outcome outcome(result);
       co_return outcome;
+    }
+    asio::awaitable<void> read() override {
+      for (;;) {
+        auto next = run_.next();
+        std::optional<af::Chunk> chunk = co_await std::move(next);
+        if (!chunk) co_return;
+      }
     }
 
    private:
