@@ -54,11 +54,19 @@ class RetryPolicy {
   }
   RetryPolicy&& jitter(double part) && { return std::move(jitter(part)); }
   /// Asked with the node's own exception; false means the failure is final. Default: everything is retried.
-  RetryPolicy& when(std::function<bool(const std::exception_ptr&)> predicate) & {
-    when_ = std::move(predicate);
+  ///
+  /// The predicate takes the exception by reference, as `[](const std::system_error& e) { return ...; }`; what is
+  /// thrown of another type is final then. Or it takes the `const std::exception_ptr&`, and sees everything.
+  template <class F>
+  RetryPolicy& when(F predicate) & {
+    if constexpr (std::is_invocable_v<F&, const std::exception_ptr&>)
+      when_ = std::move(predicate);
+    else
+      when_ = catching(std::function(std::move(predicate)));
     return *this;
   }
-  RetryPolicy&& when(std::function<bool(const std::exception_ptr&)> predicate) && {
+  template <class F>
+  RetryPolicy&& when(F predicate) && {
     return std::move(when(std::move(predicate)));
   }
 
@@ -70,6 +78,20 @@ class RetryPolicy {
   const std::function<bool(const std::exception_ptr&)>& predicate() const noexcept { return when_; }
 
  private:
+  template <class E>
+  static std::function<bool(const std::exception_ptr&)> catching(std::function<bool(E)> predicate) {
+    static_assert(std::is_reference_v<E>, "agentflow: take the exception by reference: [](const MyError& e) { ... }");
+    return [predicate = std::move(predicate)](const std::exception_ptr& failure) {
+      try {
+        std::rethrow_exception(failure);
+      } catch (E e) {
+        return predicate(e);
+      } catch (...) {
+        return false;
+      }
+    };
+  }
+
   int attempts_ = 3;
   std::chrono::nanoseconds backoff_ = std::chrono::milliseconds(500);
   double factor_ = 2.0;
