@@ -10,8 +10,14 @@
 
 namespace agentflow::detail {
 
-BlockingPool::BlockingPool(std::size_t max_threads)
-    : max_threads_(max_threads != 0 ? max_threads : std::max<std::size_t>(4, std::thread::hardware_concurrency())) {}
+namespace {
+thread_local const void* pool_of_thread = nullptr;
+thread_local bool thread_waits = false;
+}  // namespace
+
+BlockingPool::BlockingPool(std::size_t max_threads) {
+  shared_->limit = max_threads != 0 ? max_threads : std::max<std::size_t>(4, std::thread::hardware_concurrency());
+}
 
 BlockingPool::~BlockingPool() {
   {
@@ -31,7 +37,8 @@ void BlockingPool::submit(UniqueFunction<void()> job) {
   {
     std::lock_guard lock(shared_->mutex);
     shared_->jobs.push_back(std::move(job));
-    if (shared_->idle < shared_->jobs.size() && threads_.size() < max_threads_) {
+    if (pool_of_thread == shared_.get() && !std::exchange(thread_waits, true)) ++shared_->limit;
+    if (shared_->idle < shared_->jobs.size() && threads_.size() < shared_->limit) {
       try {
         threads_.emplace_back([shared = shared_] { shared->work(); });
       } catch (const std::exception& e) {
@@ -47,18 +54,22 @@ void BlockingPool::submit(UniqueFunction<void()> job) {
 }
 
 void BlockingPool::Shared::work() {
+  pool_of_thread = this;
   std::unique_lock lock(mutex);
   for (;;) {
     ++idle;
-    wake.wait(lock, [this] { return closing || !jobs.empty(); });
+    wake.wait(lock, [this] { return closing || (!jobs.empty() && running < limit); });
     --idle;
     if (jobs.empty()) return;
+    ++running;
     auto job = std::move(jobs.front());
     jobs.pop_front();
     lock.unlock();
     job();
     job = {};
     lock.lock();
+    --running;
+    if (std::exchange(thread_waits, false)) --limit;
   }
 }
 

@@ -23,7 +23,8 @@ class BlockingPool {
   BlockingPool& operator=(const BlockingPool&) = delete;
   /// Finishes what was submitted, then joins.
   ~BlockingPool();
-  /// Runs `job` on a thread of the pool. The job must not throw.
+  /// Runs `job` on a thread of the pool. The job must not throw. Called on one of them, by a job that waits for a run
+  /// with jobs of its own: as that job only waits, one more may work until it is done.
   void submit(UniqueFunction<void()> job);
 
  private:
@@ -33,13 +34,14 @@ class BlockingPool {
     std::condition_variable wake;
     std::deque<UniqueFunction<void()>> jobs;
     std::size_t idle = 0;
+    std::size_t running = 0;
+    std::size_t limit = 0;  // of those that run
     bool closing = false;
     void work();
   };
 
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   std::vector<std::thread> threads_;  // guarded by shared_->mutex
-  std::size_t max_threads_;
 };
 
 }  // namespace agentflow::detail

@@ -41,6 +41,7 @@ ErasedRun::~ErasedRun() {
 }
 
 void ErasedRun::run_blocking() {
+  core_->caller = detail::BlockingNode::current();
   if (core_->graph().spec().all_sync && core_->channel() == nullptr) {
     core_->run_here();
     return;
@@ -110,6 +111,7 @@ void ErasedRun::rethrow() const { core_->rethrow(); }
 StateBox ErasedRun::take_state() { return core_->engine().take_state(); }
 run_status ErasedRun::status() const noexcept { return core_->engine().status(); }
 std::uint64_t ErasedRun::steps() const noexcept { return core_->engine().steps(); }
+std::size_t ErasedRun::messages_before() const noexcept { return core_->messages_before; }
 const RunId& ErasedRun::run_id() const noexcept { return core_->info.run_id; }
 const std::string& ErasedRun::thread_id() const noexcept { return core_->info.thread_id; }
 
@@ -177,6 +179,7 @@ ErasedRun ErasedGraph::prepare(StateBox input, const RunConfig& config, stream_m
 
 std::size_t ErasedGraph::stop(std::string_view thread_id) const {
   refuse_on_loop_thread("stop()", "co_await astop()");
+  detail::BlockingNode::refuse_own(*core_, thread_id);
   const auto runs = core_->request_stop(thread_id);
   for (const auto& r : runs) r->wait_blocking();
   return runs.size();

@@ -79,6 +79,18 @@ std::vector<std::shared_ptr<RunCore>> GraphCore::request_stop(std::string_view t
   return found;
 }
 
+thread_local const BlockingNode* BlockingNode::current_ = nullptr;
+
+void BlockingNode::refuse_own(const GraphCore& graph, std::string_view thread_id) {
+  for (const BlockingNode* node = current_; node != nullptr; node = node->run_.caller) {
+    if (&node->run_.graph() != &graph || node->run_.info.thread_id != thread_id) continue;
+    throw nested_loop_error(errc::nested_loop,
+                            fmt::format("stop() of thread '{}' is called by a node of such a run, and would wait for "
+                                        "itself: return from the node, and stop the run from another thread",
+                                        thread_id));
+  }
+}
+
 // ---- logging -------------------------------------------------------------------------------------------------------
 
 namespace {
@@ -135,6 +147,7 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConf
     info.logger = log_.get();
   }
   if (config_.timeout()) deadline_ = info.clock->now() + *config_.timeout();
+  if (const auto count = input.ops().message_count; count != nullptr) messages_before = count(input.get());
   engine_.begin(std::move(input));
   graph_->add(*this);
 }

@@ -9,6 +9,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <asio/any_io_executor.hpp>
@@ -54,6 +56,26 @@ class GraphCore {
   std::unique_ptr<BlockingPool> pool_;
 };
 
+/// Marks this thread as running a blocking node: it must not wait for the run of the node, nor for one that waits for
+/// it because that one's blocking node called invoke().
+class BlockingNode {
+ public:
+  explicit BlockingNode(const RunCore& run) noexcept : run_(run), outer_(std::exchange(current_, this)) {}
+  BlockingNode(const BlockingNode&) = delete;
+  BlockingNode& operator=(const BlockingNode&) = delete;
+  ~BlockingNode() { current_ = outer_; }
+
+  /// That of this thread, or null.
+  static const BlockingNode* current() noexcept { return current_; }
+  /// Throws `nested_loop_error` if a run of this graph and thread id waits for this thread.
+  static void refuse_own(const GraphCore& graph, std::string_view thread_id);
+
+ private:
+  static thread_local const BlockingNode* current_;
+  const RunCore& run_;
+  const BlockingNode* outer_;
+};
+
 /// Hands the lines of a run to the graph's logger.
 class RunLog final : public LogSink {
  public:
@@ -74,6 +96,10 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   ~RunCore();
 
   RunInfo info;
+  /// How many messages the input had, if it is a conversation.
+  std::size_t messages_before = 0;
+  /// The node that blocks in invoke() for this run, or null.
+  const BlockingNode* caller = nullptr;
   const RunConfig& config() const noexcept { return config_; }
   GraphCore& graph() const noexcept { return *graph_; }
   EventChannel* channel() noexcept { return channel_.get(); }

@@ -238,6 +238,7 @@ asio::awaitable<void> Engine::run_blocking(Task& t) {
   // The job owns the run, so that the task is there even if this coroutine is not any more.
   auto job = [run = run_.shared_from_this(), task = &t, call] {
     try {
+      const BlockingNode mark(*run);
       task->spec->node->call(task->io);
     } catch (...) {
       call->failure = std::current_exception();

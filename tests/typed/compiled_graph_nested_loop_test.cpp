@@ -202,3 +202,56 @@ TEST_CASE("Blocking calls are allowed on plain threads and in blocking nodes", "
   }
   CHECK(read == 2);
 }
+
+TEST_CASE("A blocking node that stops its own run is refused at once, not left waiting for itself", "[blocking]") {
+  std::optional<App> app, outer;
+  std::string said;
+  const auto stop_own = [&](const Sum&) {
+    try {
+      app->stop("t");
+    } catch (const af::nested_loop_error& e) {
+      said = e.message();
+      throw;
+    }
+  };
+  Graph g;
+  g.add_node("n", af::blocking(stop_own)).set_entry_point("n").add_edge("n", "END");
+  app = g.compile();
+  const auto config = af::RunConfig().thread_id("t");
+  CHECK_THROWS_AS(app->invoke(Sum(), config), af::node_error);
+  CHECK_THAT(said, Contains("'t'") && Contains("wait for itself"));
+  CHECK_THROWS_AS(on_loop([&] { return app->ainvoke(Sum(), config); }), af::node_error);
+
+  // By way of a run that the node waits for.
+  said.clear();
+  Graph within;
+  within.add_node("n", af::blocking([&](const Sum& s) { outer->stop(s.n == 1 ? "t" : "other"); }));
+  const App inner = within.set_entry_point("n").add_edge("n", "END").compile();
+  Graph around;
+  around.add_node("n", af::blocking([&](const Sum& s) { return inner.invoke(s).state; }));
+  outer = around.set_entry_point("n").add_edge("n", "END").compile();
+  Sum own;
+  own.n = 1;
+  CHECK_THROWS_WITH(outer->invoke(own, config), Contains("wait for itself"));
+  CHECK(outer->invoke(Sum(), config).state.n == 0);  // other threads may be stopped
+}
+
+TEST_CASE("Blocking nodes may call their own graph, however few threads it has", "[blocking]") {
+  for (const std::size_t threads : {1, 2}) {
+    std::optional<App> app;
+    Graph g;
+    for (const char* n : {"a", "b", "c"}) {
+      g.add_node(n, af::blocking([&](const Sum& s) {
+                   Sum input;
+                   input.n = s.n - 1;
+                   const int below = s.n > 0 ? app->invoke(input).state.n - input.n : 0;
+                   return Update().write<&Sum::n>(1 + below);
+                 }));
+      g.set_entry_point(n).add_edge(n, "END");
+    }
+    app = g.compile(af::CompileOptions().blocking_threads(threads));
+    Sum input;
+    input.n = 2;
+    CHECK(app->invoke(input).state.n == 2 + 3 + 9 + 27);
+  }
+}

@@ -39,6 +39,8 @@ struct StateOps {
   void (*write_update)(JsonWriter& out, const void* update);
   /// What the state says of a field.
   field_rule (*rule_of)(std::string_view field);
+  /// How many messages a conversation has.
+  std::size_t (*message_count)(const void* state);
   /// Calls `sink(arg, message)` for each message that the update adds or replaces.
   void (*messages)(const void* update, void (*sink)(void* arg, const Message& message), void* arg);
 };
@@ -105,6 +107,7 @@ struct StateOpsFor {
     }
     if constexpr (M::json_readable)
       o.read_json = [](const JsonReader& in, void* s) { agentflow::read_json(in, state(s)); };
+    if constexpr (Conversation<S>) o.message_count = [](const void* s) { return state(s).messages.size(); };
     if constexpr (Conversation<S>)
       o.messages = [](const void* u, void (*sink)(void*, const Message&), void* arg) {
         const U& up = update(u);

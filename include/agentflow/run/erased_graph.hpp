@@ -54,6 +54,8 @@ class AGENTFLOW_API ErasedRun {
   StateBox take_state();
   run_status status() const noexcept;
   std::uint64_t steps() const noexcept;
+  /// How many messages the input had, if it is a conversation.
+  std::size_t messages_before() const noexcept;
   const RunId& run_id() const noexcept;
   const std::string& thread_id() const noexcept;
 

@@ -78,6 +78,7 @@ class CompiledGraph {
   }
 
   /// Asks the runs of a thread to stop, waits until they have, and gives how many there were. `astop` awaits instead.
+  /// Neither is for a node of such a run, which would wait for itself: `stop` then throws `nested_loop_error`.
   std::size_t stop(std::string_view thread_id) const { return graph_.stop(thread_id); }
   asio::awaitable<std::size_t> astop(std::string thread_id) const { return graph_.astop(std::move(thread_id)); }
 
