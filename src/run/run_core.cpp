@@ -59,12 +59,14 @@ void GraphCore::remove(RunCore& run) noexcept {
     runs_ = run.next_;
   if (run.next_ != nullptr) run.next_->prev_ = run.prev_;
   run.next_ = run.prev_ = nullptr;
-  ended_.notify_all();
+  if (waiting_ > 0) ended_.notify_all();
 }
 
 void GraphCore::wait_for(const RunCore& run) {
   std::unique_lock lock(mutex_);
+  ++waiting_;
   ended_.wait(lock, [&run] { return run.done(); });
+  --waiting_;
 }
 
 std::vector<std::shared_ptr<RunCore>> GraphCore::request_stop(std::string_view thread_id) {
@@ -290,7 +292,7 @@ void RunCore::close_up() noexcept {
     done_.store(true, std::memory_order_release);
     waiters.swap(waiters_);
     // An executor must not outlive its context; handles of the run may.
-    executor_ = {};
+    if (executor_) executor_ = {};
   }
   graph_->remove(*this);
   if (channel_) channel_->end();

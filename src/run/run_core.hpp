@@ -52,6 +52,7 @@ class GraphCore {
   const CompileOptions options_;
   std::mutex mutex_;
   std::condition_variable ended_;  // some run
+  std::size_t waiting_ = 0;        // for that
   RunCore* runs_ = nullptr;
   std::unique_ptr<BlockingPool> pool_;
 };

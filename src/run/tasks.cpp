@@ -90,12 +90,12 @@ void Engine::notice(asio::cancellation_state state) noexcept {
 asio::awaitable<void> Engine::drive(bool borrowed) {
   borrowed_ = borrowed;
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
-  co_await leave_user_code();
+  co_await enter_user_code();
   std::exception_ptr failure;
   try {
     if (parent_ == nullptr) run_.started();
+    if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
     for (;;) {
-      if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
       const Need need = advance();
       if (need == Need::nothing) break;
       if (need == Need::one) {
@@ -104,7 +104,6 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
         if (watched_) publish_node(t, chunk_kind::node_start);
         t.state = Task::State::running;
         std::exception_ptr thrown;
-        co_await enter_user_code();
         try {
           if (t.spec->kind == node_kind::subgraph)
             co_await run_child(t);
@@ -114,7 +113,7 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
         } catch (...) {
           thrown = std::current_exception();
         }
-        co_await leave_user_code();
+        co_await enter_user_code();  // it may have left it
         if (borrowed_)
           notice(co_await asio::this_coro::cancellation_state);
         else
@@ -125,9 +124,14 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
       } else if (need == Need::route) {
         co_await run_router();
       } else if (need == Need::yield) {
+        co_await leave_user_code();
         co_await asio::post(asio::use_awaitable);
+        co_await enter_user_code();
+        if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
       } else {
+        co_await leave_user_code();
         co_await run_.channel()->room();
+        co_await enter_user_code();
       }
     }
   } catch (...) {
@@ -368,13 +372,12 @@ asio::awaitable<void> Engine::run_router() {
   const RouterSpec& r = current_router();
   Route answer;
   std::exception_ptr failure;
-  co_await enter_user_code();
   try {
     answer = co_await r.router->acall(state_.get(), t.context);
   } catch (...) {
     failure = std::current_exception();
   }
-  co_await leave_user_code();
+  co_await enter_user_code();
   if (borrowed_)
     notice(co_await asio::this_coro::cancellation_state);
   else
