@@ -5,28 +5,13 @@
 #include <utility>
 
 #include <asio/io_context.hpp>
-#include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
-#include <asio/thread_pool.hpp>
 
+#include "async/serial_executor.hpp"
 #include "run/run_core.hpp"
 
 namespace agentflow {
 namespace {
-
-template <class E>
-bool is_strand_of(const asio::any_io_executor& ex) {
-  return ex.target<asio::strand<E>>() != nullptr;
-}
-
-/// An executor on which nothing runs at the same time as anything else: the given one if it is a strand, else a strand.
-asio::any_io_executor serial(const asio::any_io_executor& ex) {
-  if (is_strand_of<asio::any_io_executor>(ex) || is_strand_of<asio::io_context::executor_type>(ex) ||
-      is_strand_of<asio::thread_pool::executor_type>(ex))
-    return ex;
-  if (const auto* io = ex.target<asio::io_context::executor_type>(); io != nullptr) return asio::make_strand(*io);
-  return asio::make_strand(ex);
-}
 
 /// Runs a private loop until a run is done, or a chunk has come.
 template <class Until>
@@ -61,7 +46,7 @@ void ErasedRun::run_blocking() {
   pump(loop, [this] { return core_->done(); });
 }
 
-void ErasedRun::start(const asio::any_io_executor& ex) { core_->launch(serial(ex)); }
+void ErasedRun::start(const asio::any_io_executor& ex) { core_->launch(detail::serial(ex)); }
 
 bool ErasedRun::started() const noexcept { return core_->launched() || core_->done(); }
 
