@@ -26,11 +26,6 @@ Engine::Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth,
     throw config_error(errc::bad_config, fmt::format("subgraphs are nested deeper than {}", max_depth));
 }
 
-Engine::~Engine() {
-  for (std::size_t i = 0; i <= more_capacity_; ++i)
-    if (Task& t = task(i); t.update != nullptr) spec_.ops->destroy_update(t.update);
-}
-
 void Engine::begin(StateBox state) {
   state_ = std::move(state);
   watched_ = run_.channel() != nullptr;
@@ -112,22 +107,29 @@ bool Engine::plan() {
   }
   check_limits();
   ++steps_;
-  if (next_.size() > 1) {
-    std::stable_sort(next_.begin(), next_.end(), [](const Planned& a, const Planned& b) {
-      return a.node != b.node ? a.node < b.node : a.order < b.order;
-    });
-    next_.erase(std::unique(next_.begin(), next_.end(),
-                            [](const Planned& a, const Planned& b) {
-                              return a.node == b.node && a.order == 0 && b.order == 0;
-                            }),
-                next_.end());
-  }
+  if (next_.size() > 1) put_in_order(next_);
   sends_ = 0;
   make_tasks();
   choose_mode();
+  if (!in_place_ && updates_.size() < count_) updates_ = UpdateBlock(*spec_.ops, more_capacity_ + 1);
   for (std::size_t i = 0; i < count_; ++i) prepare(task(i));
   next_.clear();
   return true;
+}
+
+void Engine::put_in_order(std::vector<Planned>& tasks) {
+  const auto before = [](const Planned& a, const Planned& b) {
+    return a.node != b.node ? a.node < b.node : a.order < b.order;
+  };
+  // As they mostly are: in the order of declaration, each once.
+  const auto not_before = [&](const Planned& a, const Planned& b) { return !before(a, b); };
+  if (std::adjacent_find(tasks.begin(), tasks.end(), not_before) == tasks.end()) return;
+  // Stable, because Sends that were deferred in different steps may have the same number.
+  std::stable_sort(tasks.begin(), tasks.end(), before);
+  const auto triggered_twice = [](const Planned& a, const Planned& b) {
+    return a.node == b.node && a.order == 0 && b.order == 0;
+  };
+  tasks.erase(std::unique(tasks.begin(), tasks.end(), triggered_twice), tasks.end());
 }
 
 void Engine::check_limits() {
@@ -161,8 +163,6 @@ void Engine::check_joins() const {
 void Engine::make_tasks() {
   count_ = next_.size();
   if (count_ > 1 && count_ - 1 > more_capacity_) {
-    for (std::size_t i = 0; i < more_capacity_; ++i)
-      if (more_[i].update != nullptr) spec_.ops->destroy_update(std::exchange(more_[i].update, nullptr));
     const auto capacity = std::max(count_ - 1, more_capacity_ * 2);
     more_capacity_ = 0;
     more_ = std::make_unique<Task[]>(capacity);
@@ -180,6 +180,7 @@ void Engine::make_tasks() {
     t.input = std::move(next_[i].input);
     t.origin.reset();
     t.state = Task::State::waiting;
+    t.lane = nullptr;
     t.cancel_requested.store(false, std::memory_order_relaxed);
   }
 }
@@ -205,8 +206,7 @@ void Engine::prepare(Task& t) {
   }
   t.io.state = nullptr;
   t.io.input = t.input ? t.input.get() : state_.get();
-  if (t.update == nullptr) t.update = spec_.ops->create_update();
-  t.io.update = t.update;
+  t.io.update = updates_.at(t.index);
 }
 
 void Engine::run_inline(Task& t) {
@@ -291,8 +291,8 @@ void Engine::merge() {
       guard.writer(t.spec->name);
       try {
         UserCode mark;
-        spec_.ops->apply(state_.get(), t.update, &guard);
-        spec_.ops->clear_update(t.update);
+        spec_.ops->apply(state_.get(), t.io.update, &guard);
+        spec_.ops->clear_update(t.io.update);
       } catch (...) {
         merge_failed(t, std::current_exception());
       }
@@ -339,7 +339,7 @@ void Engine::publish_node(Task& t, chunk_kind kind, std::string text) {
 }
 
 void Engine::publish_result(Task& t) {
-  if (in_place_ || t.update == nullptr) return;
+  if (in_place_) return;
   const bool updates = listens(stream_mode::updates), messages = listens(stream_mode::messages);
   if (!updates && !messages) return;
   if (!t.origin) t.origin = std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, *t.node, path_);
@@ -357,12 +357,12 @@ void Engine::publish_result(Task& t) {
     };
     // A subgraph has delivered its own messages.
     if (t.spec->kind != node_kind::subgraph || spec_.ops != t.spec->node->subgraph()->ops)
-      spec_.ops->messages(t.update, sink, &t);
+      spec_.ops->messages(t.io.update, sink, &t);
   }
   if (updates)
     run_.channel()->push(Chunk(chunk_kind::update, t.origin, steps_, run_.info.clock->wall_now())
                              .with_task(t.index)
-                             .with_payload(spec_.ops->share_update(t.update), *spec_.ops));
+                             .with_payload(spec_.ops->share_update(t.io.update), *spec_.ops));
 }
 
 }  // namespace agentflow::detail

@@ -26,6 +26,7 @@ bool Engine::route() {
 
 bool Engine::route_from(const Outgoing& out, Task& t) {
   if (route_index_ == 0) {
+    if (next_.empty()) next_.reserve(out.targets.size());
     for (auto id : out.targets)
       if (id != end_node) trigger(id);
     for (const auto& slot : out.joins) {
@@ -73,6 +74,7 @@ void Engine::take_targets(Task& t) {
 
 void Engine::take_route(const RouterSpec& router, Route route, const std::string& from) {
   if (route.empty()) routing_failed(from, "its router named no target: return END to end", nullptr);
+  if (next_.empty()) next_.reserve(route.targets().size());
   for (const auto& target : route.targets()) {
     if (!router.has_map) {
       enqueue(target, from);

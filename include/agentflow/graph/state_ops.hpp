@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <string_view>
 #include <typeinfo>
 #include <utility>
@@ -24,9 +25,11 @@ struct StateOps {
   void (*move_to)(void* state, void* from);
   void (*destroy)(void* state) noexcept;
   void (*prepare_branch)(void* state) noexcept;
-  void* (*create_update)();
+  std::size_t update_size;  ///< Of an update in memory, and how it must be aligned.
+  std::size_t update_alignment;
+  void (*construct_update)(void* where);
   void (*clear_update)(void* update);
-  void (*destroy_update)(void* update) noexcept;
+  void (*destruct_update)(void* update) noexcept;
   std::shared_ptr<const void> (*share_update)(const void* update);
   bool (*update_empty)(const void* update);
   void (*diff)(const void* base, void* mine, void* update);
@@ -86,9 +89,11 @@ struct StateOpsFor {
     o.move_to = [](void* s, void* from) { state(s) = std::move(state(from)); };
     o.destroy = [](void* s) noexcept { delete static_cast<S*>(s); };
     o.prepare_branch = [](void* s) noexcept { M::prepare_branch(state(s)); };
-    o.create_update = []() -> void* { return new U(); };
+    o.update_size = sizeof(U);
+    o.update_alignment = alignof(U);
+    o.construct_update = [](void* where) { ::new (where) U(); };
     o.clear_update = [](void* u) { update(u) = U(); };
-    o.destroy_update = [](void* u) noexcept { delete static_cast<U*>(u); };
+    o.destruct_update = [](void* u) noexcept { static_cast<U*>(u)->~U(); };
     o.share_update = [](const void* u) -> std::shared_ptr<const void> { return std::make_shared<const U>(update(u)); };
     o.update_empty = [](const void* u) { return update(u).empty(); };
     o.diff = [](const void* base, void* mine, void* u) { M::diff(state(base), state(mine), update(u)); };
