@@ -3,6 +3,12 @@
 // testing/.
 #pragma once
 
+#include <agentflow/async/gather.hpp>
+#include <agentflow/async/outcome.hpp>
+#include <agentflow/async/run.hpp>
+#include <agentflow/async/semaphore.hpp>
+#include <agentflow/async/sleep.hpp>
+#include <agentflow/async/timeout.hpp>
 #include <agentflow/core/clock.hpp>
 #include <agentflow/core/config.hpp>
 #include <agentflow/core/error.hpp>

@@ -2,36 +2,16 @@
 // Runs as handles: blocking, awaited, streamed.
 #include <agentflow/run/erased_graph.hpp>
 
-#include <typeinfo>
 #include <utility>
 
 #include <asio/io_context.hpp>
-#include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
-#include <asio/thread_pool.hpp>
 
+#include "async/serial_executor.hpp"
 #include "run/run_core.hpp"
 
 namespace agentflow {
 namespace {
-
-/// Asio 1.22's any_io_executor::target<E>() casts without a look at the type, so that is asked first.
-template <class E>
-bool holds(const asio::any_io_executor& ex) {
-  return ex.target_type() == typeid(E);
-}
-
-/// An executor on which nothing runs at the same time as anything else: the given one if it is a strand, else a strand.
-asio::any_io_executor serial(const asio::any_io_executor& ex) {
-  using Loop = asio::io_context::executor_type;
-  using Pool = asio::thread_pool::executor_type;
-  if (holds<asio::strand<asio::any_io_executor>>(ex) || holds<asio::strand<Loop>>(ex) || holds<asio::strand<Pool>>(ex))
-    return ex;
-  // Around the executor itself, not around its wrapper, where it is one of Asio's own.
-  if (holds<Loop>(ex)) return asio::make_strand(*ex.target<Loop>());
-  if (holds<Pool>(ex)) return asio::make_strand(*ex.target<Pool>());
-  return asio::make_strand(ex);
-}
 
 /// Runs a private loop until a run is done, or a chunk has come.
 template <class Until>
@@ -66,7 +46,7 @@ void ErasedRun::run_blocking() {
   pump(loop, [this] { return core_->done(); });
 }
 
-void ErasedRun::start(const asio::any_io_executor& ex) { core_->launch(serial(ex)); }
+void ErasedRun::start(const asio::any_io_executor& ex) { core_->launch(detail::serial(ex)); }
 
 bool ErasedRun::started() const noexcept { return core_->launched() || core_->done(); }
 
