@@ -219,7 +219,7 @@ void Engine::run_inline(Task& t) {
       }
       leave_child(t);
     } else {
-      UserCode mark;
+      const Call call(*this, t, Part::node);
       t.spec->node->call(t.io);
     }
     finished(t);
@@ -290,7 +290,7 @@ void Engine::merge() {
       if (t.state != Task::State::finished) continue;
       guard.writer(t.spec->name);
       try {
-        UserCode mark;
+        const Call call(*this, t, Part::reducers);
         spec_.ops->apply(state_.get(), t.io.update, &guard);
         spec_.ops->clear_update(t.io.update);
       } catch (...) {

@@ -15,8 +15,10 @@
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/run/options.hpp>
 
+#include "async/loop_guard.hpp"
 #include "async/parking.hpp"
 #include "graph/update_block.hpp"
+#include "run/watch.hpp"
 
 namespace agentflow::detail {
 
@@ -38,6 +40,7 @@ class Task : public TaskInfo {
   NodeIO io;
   std::shared_ptr<const void> input;          // of a Send
   std::unique_ptr<Engine> child;              // of a subgraph
+  Watch* watch = nullptr;                     // in debug mode: what follows the code that is awaited
   asio::cancellation_signal* lane = nullptr;  // cancels the lane of a fan-out that the task is on
   asio::cancellation_signal signal;           // of the lane that the task is the first of
   State state = State::waiting;
@@ -133,6 +136,25 @@ class Engine {
   bool should_retry(Task& t, const std::exception_ptr& e) const;
   std::chrono::nanoseconds backoff(const Task& t);
   void handle_error(Task& t, const std::exception_ptr& e);
+
+  // watch.cpp: debug mode
+  Watch* enter(Task& t, Part part);
+  void await_begins(Task& t, Part part);
+  void await_ends(Task& t);
+  /// Around user code that does not suspend.
+  class Call {
+   public:
+    Call(Engine& engine, Task& t, Part part);
+    ~Call() {
+      if (watch_ != nullptr) watch_->leave();
+    }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+   private:
+    UserCode mark_;
+    Watch* watch_;
+  };
 
   // events
   bool listens(stream_mode mode) const noexcept;

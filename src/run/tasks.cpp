@@ -95,6 +95,7 @@ asio::awaitable<void> Engine::drive() {
       t.state = Task::State::running;
       std::exception_ptr failure;
       co_await enter_user_code();
+      await_begins(t, Part::node);
       try {
         if (t.spec->kind == node_kind::subgraph)
           co_await run_child(t);
@@ -104,6 +105,7 @@ asio::awaitable<void> Engine::drive() {
       } catch (...) {
         failure = std::current_exception();
       }
+      await_ends(t);
       co_await asio::this_coro::reset_cancellation_state();
       co_await leave_user_code();
       if (failure) fail(t, std::move(failure));
@@ -314,7 +316,7 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
     t.io.targets.clear();
     spec_.ops->clear_update(t.io.update);
     t.timed_out = false;
-    UserCode mark;
+    const Call call(*this, t, Part::handler);
     t.spec->handler->call(t.io, wrapped);
   }
 }
@@ -324,14 +326,14 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
 void Engine::enter_child(Task& t) {
   auto path = path_.empty() ? t.spec->name : path_ + "/" + t.spec->name;
   t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), std::move(path), depth_ + 1, this, &t);
-  UserCode mark;
+  const Call call(*this, t, Part::mapping);
   t.child->begin(t.spec->node->enter(t.io));
 }
 
 void Engine::leave_child(Task& t) {
   const auto child = std::move(t.child);
   cut_ = cut_ || child->status() == run_status::stopped;
-  UserCode mark;
+  const Call call(*this, t, Part::mapping);
   t.spec->node->leave(t.io, child->take_state());
 }
 
@@ -347,11 +349,13 @@ asio::awaitable<void> Engine::run_router() {
   Route answer;
   std::exception_ptr failure;
   co_await enter_user_code();
+  await_begins(t, Part::router);
   try {
     answer = co_await r.router->acall(state_.get(), t.context);
   } catch (...) {
     failure = std::current_exception();
   }
+  await_ends(t);
   co_await asio::this_coro::reset_cancellation_state();
   co_await leave_user_code();
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
