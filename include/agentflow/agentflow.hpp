@@ -9,6 +9,7 @@
 #include <agentflow/async/semaphore.hpp>
 #include <agentflow/async/sleep.hpp>
 #include <agentflow/async/timeout.hpp>
+#include <agentflow/core/call_site.hpp>
 #include <agentflow/core/clock.hpp>
 #include <agentflow/core/config.hpp>
 #include <agentflow/core/error.hpp>
@@ -26,6 +27,7 @@
 #include <agentflow/graph/node.hpp>
 #include <agentflow/graph/options.hpp>
 #include <agentflow/graph/state_ops.hpp>
+#include <agentflow/run/debug.hpp>
 #include <agentflow/run/erased_graph.hpp>
 #include <agentflow/run/options.hpp>
 #include <agentflow/state/add_messages.hpp>
@@ -40,6 +42,7 @@
 #include <agentflow/state/reducers.hpp>
 #include <agentflow/state/update.hpp>
 #include <agentflow/typed/compiled_graph.hpp>
+#include <agentflow/typed/gather_graph.hpp>
 #include <agentflow/typed/input.hpp>
 #include <agentflow/typed/run.hpp>
 #include <agentflow/typed/state_graph.hpp>

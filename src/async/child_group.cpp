@@ -15,7 +15,7 @@
 #include <agentflow/core/error.hpp>
 
 #include "async/inline_executor.hpp"
-#include "async/serial_executor.hpp"
+#include "async/serial.hpp"
 
 namespace agentflow::detail {
 

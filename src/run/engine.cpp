@@ -29,6 +29,7 @@ Engine::Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth,
 void Engine::begin(StateBox state) {
   state_ = std::move(state);
   watched_ = run_.channel() != nullptr;
+  debug_ = run_.debug() != nullptr;
   from_start_ = true;
   phase_ = Phase::route;
   route_index_ = 0;
@@ -96,7 +97,7 @@ bool Engine::cancelled() const noexcept {
 
 bool Engine::plan() {
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
-  if (next_.empty()) next_.swap(deferred_);
+  if (next_.empty()) std::swap(next_, deferred_);
   if ((cut_ || !next_.empty()) && run_.info.stop_requested.load(std::memory_order_relaxed)) {
     status_ = run_status::stopped;
     return false;
@@ -107,7 +108,7 @@ bool Engine::plan() {
   }
   check_limits();
   ++steps_;
-  if (next_.size() > 1) put_in_order(next_);
+  next_.put_in_order();
   sends_ = 0;
   make_tasks();
   choose_mode();
@@ -117,25 +118,10 @@ bool Engine::plan() {
   return true;
 }
 
-void Engine::put_in_order(std::vector<Planned>& tasks) {
-  const auto before = [](const Planned& a, const Planned& b) {
-    return a.node != b.node ? a.node < b.node : a.order < b.order;
-  };
-  // As they mostly are: in the order of declaration, each once.
-  const auto not_before = [&](const Planned& a, const Planned& b) { return !before(a, b); };
-  if (std::adjacent_find(tasks.begin(), tasks.end(), not_before) == tasks.end()) return;
-  // Stable, because Sends that were deferred in different steps may have the same number.
-  std::stable_sort(tasks.begin(), tasks.end(), before);
-  const auto triggered_twice = [](const Planned& a, const Planned& b) {
-    return a.node == b.node && a.order == 0 && b.order == 0;
-  };
-  tasks.erase(std::unique(tasks.begin(), tasks.end(), triggered_twice), tasks.end());
-}
-
 void Engine::check_limits() {
   if (steps_ >= run_.config().recursion_limit())
     throw recursion_error(run_.config().recursion_limit(), ErrorContext()
-                                                               .node(std::string(spec_.name_of(next_.front().node)))
+                                                               .node(std::string(spec_.name_of(next_[0].node)))
                                                                .step(steps_)
                                                                .run_id(run_.info.run_id.to_string())
                                                                .thread_id(run_.info.thread_id));
@@ -347,13 +333,14 @@ void Engine::publish_result(Task& t) {
     auto sink = [](void* arg, const Message& m) {
       auto& task = *static_cast<Task*>(arg);
       RunCore& run = task.engine->run_;
-      if (m.is_removal() || run.streamed(m.id(), false)) return;
+      EventChannel& channel = *run.channel();
+      if (m.is_removal() || channel.streamed(m.id(), false)) return;
       // What a mapping hands on from its subgraph was delivered there.
-      if (task.spec->kind == node_kind::subgraph && run.delivered_inside(m.id(), false)) return;
-      if (task.engine->depth_ > 0) run.delivered_inside(m.id(), true);
-      run.channel()->push(Chunk(chunk_kind::message, task.origin, task.step, run.info.clock->wall_now())
-                              .with_task(task.index)
-                              .with_message(m));
+      if (task.spec->kind == node_kind::subgraph && channel.delivered_inside(m.id(), false)) return;
+      if (task.engine->depth_ > 0) channel.delivered_inside(m.id(), true);
+      channel.push(Chunk(chunk_kind::message, task.origin, task.step, run.info.clock->wall_now())
+                       .with_task(task.index)
+                       .with_message(m));
     };
     // A subgraph has delivered its own messages.
     if (t.spec->kind != node_kind::subgraph || spec_.ops != t.spec->node->subgraph()->ops)

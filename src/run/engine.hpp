@@ -11,6 +11,7 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_state.hpp>
 
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/run/options.hpp>
@@ -18,6 +19,7 @@
 #include "async/loop_guard.hpp"
 #include "async/parking.hpp"
 #include "graph/update_block.hpp"
+#include "run/plan.hpp"
 #include "run/watch.hpp"
 
 namespace agentflow::detail {
@@ -64,8 +66,9 @@ class Engine {
   void begin(StateBox state);
   /// Goes on until something has to be awaited or the graph is finished (`nothing`). Throws when the run fails.
   Need advance();
-  /// Advances to the end, awaiting what is needed.
-  asio::awaitable<void> drive();
+  /// Advances to the end, awaiting what is needed. A `borrowed` coroutine is the one that asked for the run: its
+  /// cancellation is the run's, and its cancellation state is not ours to reset.
+  asio::awaitable<void> drive(bool borrowed);
 
   StateBox take_state() noexcept { return std::move(state_); }
   run_status status() const noexcept { return status_; }
@@ -78,15 +81,9 @@ class Engine {
 
  private:
   enum class Phase : std::uint8_t { plan, running, merge, route, done };
-  struct Planned {
-    NodeId node;
-    std::uint32_t order;  // 0 for a plain trigger, else the number of the Send
-    std::shared_ptr<const void> input;
-  };
 
   // engine.cpp: the machine
   bool plan();
-  static void put_in_order(std::vector<Planned>& tasks);
   void check_limits();
   void check_joins() const;
   void make_tasks();
@@ -129,6 +126,7 @@ class Engine {
   asio::awaitable<void> run_blocking(Task& t);
   asio::awaitable<void> run_child(Task& t);
   asio::awaitable<void> run_router();
+  void notice(asio::cancellation_state state) noexcept;
   void enter_child(Task& t);
   void leave_child(Task& t);
   std::unique_ptr<Clock::Timer> arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started);
@@ -139,12 +137,17 @@ class Engine {
 
   // watch.cpp: debug mode
   Watch* enter(Task& t, Part part);
-  void await_begins(Task& t, Part part);
-  void await_ends(Task& t);
+  void leave(Task& t);
+  void await_begins(Task& t, Part part) {
+    if (debug_) t.watch = enter(t, part);
+  }
+  void await_ends(Task& t) {
+    if (t.watch != nullptr) leave(t);
+  }
   /// Around user code that does not suspend.
   class Call {
    public:
-    Call(Engine& engine, Task& t, Part part);
+    Call(Engine& engine, Task& t, Part part) : watch_(engine.debug_ ? engine.enter(t, part) : nullptr) {}
     ~Call() {
       if (watch_ != nullptr) watch_->leave();
     }
@@ -175,8 +178,8 @@ class Engine {
   std::uint32_t since_yield_ = 0;
   std::uint32_t sends_ = 0;
 
-  std::vector<Planned> next_;
-  std::vector<Planned> deferred_;
+  Plan next_;
+  Plan deferred_;
   struct JoinProgress {
     std::vector<bool> seen;           // per source
     std::vector<std::uint64_t> step;  // in which it was seen last: several Sends to one source count once
@@ -191,8 +194,10 @@ class Engine {
   std::size_t count_ = 0;
   bool in_place_ = false;
   bool watched_ = false;  // somebody may be listening
+  bool debug_ = false;
   bool inline_ = false;
-  bool cut_ = false;  // a stop kept a task from starting, or ended a subgraph early
+  bool borrowed_ = false;  // the driver is the coroutine that awaits the run
+  bool cut_ = false;       // a stop kept a task from starting, or ended a subgraph early
 
   // routing position: task (count_ stands for START) and router
   std::size_t route_task_ = 0;

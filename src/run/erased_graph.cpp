@@ -7,7 +7,7 @@
 #include <asio/io_context.hpp>
 #include <asio/this_coro.hpp>
 
-#include "async/serial_executor.hpp"
+#include "async/serial.hpp"
 #include "run/run_core.hpp"
 
 namespace agentflow {
@@ -31,6 +31,10 @@ ErasedRun& ErasedRun::operator=(ErasedRun&& other) noexcept {
 
 ErasedRun::~ErasedRun() {
   if (!core_ || core_->done()) return;
+  if (core_->attended()) {
+    core_->close_up();
+    return;
+  }
   discard_events();
   if (core_->launched()) core_->request_cancel();
 }
@@ -40,18 +44,24 @@ void ErasedRun::run_blocking() {
     core_->run_here();
     return;
   }
-  // Only this thread runs the loop, so its executor serialises by itself.
   asio::io_context loop(1);
-  core_->launch(loop.get_executor());
-  pump(loop, [this] { return core_->done(); });
+  core_->launch(loop.get_executor(), &loop);
+  loop.run();
 }
 
 void ErasedRun::start(const asio::any_io_executor& ex) { core_->launch(detail::serial(ex)); }
 
 bool ErasedRun::started() const noexcept { return core_->launched() || core_->done(); }
 
+asio::awaitable<void> ErasedRun::attend(const asio::any_io_executor& ex) {
+  // A run that is watched has an executor of its own.
+  const bool here = core_->channel() == nullptr && core_->debug() == nullptr &&
+      (core_->graph().spec().all_sync || (!core_->deadline() && detail::is_serial(ex)));
+  return here ? core_->run_in_place() : wait();
+}
+
 asio::awaitable<void> ErasedRun::wait() {
-  if (!started() && core_->graph().spec().all_sync && core_->channel() == nullptr) {
+  if (!started() && core_->graph().spec().all_sync && core_->channel() == nullptr && core_->debug() == nullptr) {
     co_await core_->run_in_place();
     co_return;
   }
@@ -157,12 +167,13 @@ void ErasedStream::finish() {
 
 // ---- ErasedGraph ---------------------------------------------------------------------------------------------------
 
-ErasedGraph::ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options)
-    : core_(std::make_shared<detail::GraphCore>(std::move(spec), std::move(options))) {}
+ErasedGraph::ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made)
+    : core_(std::make_shared<detail::GraphCore>(std::move(spec), std::move(options), made)) {}
 
-ErasedRun ErasedGraph::prepare(StateBox input, const RunConfig& config, stream_mode default_modes) const {
+ErasedRun ErasedGraph::prepare(StateBox input, const RunConfig& config, stream_mode default_modes,
+                               CallSite made) const {
   const auto modes = config.stream().value_or(default_modes);
-  return ErasedRun(std::make_shared<detail::RunCore>(core_, std::move(input), config, modes));
+  return ErasedRun(std::make_shared<detail::RunCore>(core_, std::move(input), config, modes, made));
 }
 
 std::size_t ErasedGraph::stop(std::string_view thread_id) const {

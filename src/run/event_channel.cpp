@@ -23,6 +23,19 @@ bool EventChannel::push(Chunk chunk) {
   return !full();
 }
 
+bool EventChannel::streamed(const std::string& message_id, bool insert) {
+  std::lock_guard lock(mutex_);
+  if (!insert) return streamed_.find(message_id) != streamed_.end();
+  return !streamed_.insert(message_id).second;
+}
+
+bool EventChannel::delivered_inside(const std::string& message_id, bool insert) {
+  if (message_id.empty()) return false;
+  std::lock_guard lock(mutex_);
+  if (!insert) return delivered_inside_.find(message_id) != delivered_inside_.end();
+  return !delivered_inside_.insert(message_id).second;
+}
+
 asio::awaitable<void> EventChannel::room() {
   while (full()) {
     std::shared_ptr<ParkingSpot> spot = std::make_shared<ParkingSpot>();

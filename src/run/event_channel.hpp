@@ -8,6 +8,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include <agentflow/graph/context.hpp>
@@ -25,6 +27,10 @@ class EventChannel final : public EventSink {
     return has(modes_, mode) && !abandoned_.load(std::memory_order_relaxed);
   }
   bool push(Chunk chunk) override;
+  /// Whether a message of this id has been streamed as tokens; remembers it if `insert`.
+  bool streamed(const std::string& message_id, bool insert);
+  /// The same for messages that a subgraph's node delivered as a whole.
+  bool delivered_inside(const std::string& message_id, bool insert);
   bool full() const noexcept override { return full_.load(std::memory_order_relaxed); }
   asio::awaitable<void> room() override;
 
@@ -48,6 +54,7 @@ class EventChannel final : public EventSink {
   const std::size_t capacity_;
   mutable std::mutex mutex_;
   std::deque<Chunk> queue_;
+  std::set<std::string, std::less<>> streamed_, delivered_inside_;
   std::size_t bytes_ = 0;
   bool ended_ = false;
   bool consumer_waits_ = false;

@@ -32,9 +32,13 @@ asio::awaitable<void> Engine::run_many() {
       start_lane(executor, *t);
   }
   if (--fan_->pending > 0) {
-    auto on_cancel = [](void* self) { static_cast<Engine*>(self)->cancel_running(); };
+    auto on_cancel = [](void* self) {
+      auto& engine = *static_cast<Engine*>(self);
+      if (engine.borrowed_) engine.run_.note_cancellation();
+      engine.cancel_running();
+    };
     co_await fan_->join.park(on_cancel, this);
-    co_await asio::this_coro::reset_cancellation_state();
+    if (!borrowed_) co_await asio::this_coro::reset_cancellation_state();
   }
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
   if (fan_->failed_task != nullptr) {
@@ -109,7 +113,7 @@ void Engine::start_lane(const asio::any_io_executor& executor, Task& first) {
   std::exception_ptr failure;
   try {
     asio::co_spawn(
-        watched(run_, executor), run_lane(first),
+        under_watch(run_, executor), run_lane(first),
         asio::bind_cancellation_slot(first.signal.slot(), asio::bind_executor(InlineExecutor(), std::move(over))));
     return;
   } catch (...) {

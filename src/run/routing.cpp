@@ -26,7 +26,7 @@ bool Engine::route() {
 
 bool Engine::route_from(const Outgoing& out, Task& t) {
   if (route_index_ == 0) {
-    if (next_.empty()) next_.reserve(out.targets.size());
+    if (out.targets.size() > 1 && next_.empty()) next_.reserve(out.targets.size());
     for (auto id : out.targets)
       if (id != end_node) trigger(id);
     for (const auto& slot : out.joins) {

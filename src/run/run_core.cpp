@@ -13,6 +13,7 @@
 #include <asio/use_awaitable.hpp>
 #include <fmt/format.h>
 #include <spdlog/logger.h>
+#include <spdlog/sinks/stdout_sinks.h>
 
 #include "async/inline_executor.hpp"
 #include "core/json_text.hpp"
@@ -35,8 +36,28 @@ namespace agentflow::detail {
 
 // ---- the graph -----------------------------------------------------------------------------------------------------
 
-GraphCore::GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options)
-    : spec_(std::move(spec)), options_(std::move(options)) {}
+namespace {
+
+std::shared_ptr<spdlog::logger> logger_for(const CompileOptions& options, bool debug) {
+  if (options.logger() || !debug) return options.logger();
+  auto logger = std::make_shared<spdlog::logger>("agentflow", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_level(spdlog::level::warn);
+  return logger;
+}
+
+}  // namespace
+
+GraphCore::GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made)
+    : spec_(std::move(spec)),
+      options_(std::move(options)),
+      debug_(options_.debug() ? options_.debug() : debug_mode()),
+      logger_(logger_for(options_, debug_.has_value())),
+      made_(made) {}
+
+GraphCore::~GraphCore() {
+  if (debug_ && has_run_)
+    logger_->warn("the graph compiled at {}:{} was destroyed without close() or aclose()", made_.file(), made_.line());
+}
 
 BlockingPool& GraphCore::pool() {
   std::lock_guard lock(mutex_);
@@ -59,6 +80,12 @@ void GraphCore::remove(RunCore& run) noexcept {
     runs_ = run.next_;
   if (run.next_ != nullptr) run.next_->prev_ = run.prev_;
   run.next_ = run.prev_ = nullptr;
+  ended_.notify_all();
+}
+
+void GraphCore::wait_for(const RunCore& run) {
+  std::unique_lock lock(mutex_);
+  ended_.wait(lock, [&run] { return run.done(); });
 }
 
 std::vector<std::shared_ptr<RunCore>> GraphCore::request_stop(std::string_view thread_id) {
@@ -112,8 +139,12 @@ void check(const RunConfig& c) {
 
 }  // namespace
 
-RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes)
-    : graph_(std::move(graph)), config_(config), engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
+RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes,
+                 CallSite made)
+    : graph_(std::move(graph)),
+      config_(config),
+      made_(made),
+      engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
   check(config_);
   info.run_id = RunId::make();
   info.thread_id = config_.thread_id();
@@ -124,8 +155,8 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConf
     channel_ = std::make_unique<EventChannel>(modes, config_.stream_capacity());
     info.events = channel_.get();
   }
-  if (graph_->options().logger()) {
-    log_ = std::make_unique<RunLog>(info, graph_->options().logger());
+  if (graph_->logger()) {
+    log_ = std::make_unique<RunLog>(info, graph_->logger());
     info.logger = log_.get();
   }
   if (config_.timeout()) deadline_ = info.clock->now() + *config_.timeout();
@@ -133,9 +164,17 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConf
   graph_->add(*this);
 }
 
-RunCore::~RunCore() { graph_->remove(*this); }
-
-asio::any_io_executor RunCore::executor() { return executor_; }
+RunCore::~RunCore() {
+  if (debug() != nullptr && !begun_) {
+    try {
+      log_->log(log_level::warn, fmt::format("the run made at {}:{} was never begun: await it, or read its stream",
+                                             made_.file(), made_.line()));
+    } catch (...) {
+      // No memory for the warning.
+    }
+  }
+  if (!done()) graph_->remove(*this);
+}
 
 /// Ends the run if what it goes with is destroyed before its end, as when an io_context goes first.
 struct RunCore::Finisher {
@@ -160,27 +199,19 @@ void RunCore::run_here() {
 }
 
 asio::awaitable<void> RunCore::run_in_place() {
-  const Finisher finisher(shared_from_this());
-  begun_ = driven_ = true;
-  std::exception_ptr failure;
-  try {
-    while (engine_.advance() != Engine::Need::nothing) {
-      co_await asio::post(asio::use_awaitable);
-      const auto state = co_await asio::this_coro::cancellation_state;
-      if (state.cancelled() != asio::cancellation_type::none) cancelled_ = true;
-    }
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  finish(std::move(failure));
+  begun_ = driven_ = attended_ = true;
+  return engine_.drive(true);
 }
 
-void RunCore::launch(asio::any_io_executor ex) {
+void RunCore::launch(asio::any_io_executor ex, asio::io_context* loop) {
+  ex = under_watch(*this, ex);
   auto lot = ParkingLot::of(ex);
   auto self = shared_from_this();
-  auto work = drive(self);
-  // With the handler, which is there before the driver's first step.
-  auto done = [finisher = Finisher(self)](const std::exception_ptr&) {};
+  auto work = engine_.drive(false);
+  // Holds the run from before the driver's first step to after its last.
+  auto over = [finisher = Finisher(self), loop](const std::exception_ptr&) {
+    if (loop != nullptr) loop->stop();
+  };
   {
     std::lock_guard lock(mutex_);
     lot_ = std::move(lot);
@@ -189,30 +220,21 @@ void RunCore::launch(asio::any_io_executor ex) {
     launched_.store(true, std::memory_order_release);
   }
   asio::co_spawn(ex, std::move(work),
-                 asio::bind_cancellation_slot(root_.slot(), asio::bind_executor(InlineExecutor(), std::move(done))));
+                 asio::bind_cancellation_slot(root_.slot(), asio::bind_executor(InlineExecutor(), std::move(over))));
 }
 
-asio::awaitable<void> RunCore::drive(std::shared_ptr<RunCore> self) {
-  std::unique_ptr<Clock::Timer> timer;
-  std::exception_ptr failure;
-  try {
-    if (self->deadline_) {
-      auto fire = [weak = std::weak_ptr<RunCore>(self)] {
-        const auto run = weak.lock();
-        if (!run || run->done()) return;
-        run->timed_out_ = true;
-        run->cancelled_ = true;
-        run->root_.emit(asio::cancellation_type::terminal);
-      };
-      timer = self->info.clock->schedule(self->executor_, *self->deadline_, std::move(fire));
-    }
-    if (self->listening()) self->publish_run(chunk_kind::run_start, "run started");
-    co_await self->engine_.drive();
-  } catch (...) {
-    failure = std::current_exception();
+void RunCore::started() {
+  if (deadline_ && !attended_) {
+    auto fire = [weak = weak_from_this()] {
+      const auto run = weak.lock();
+      if (!run || run->done()) return;
+      run->timed_out_ = true;
+      run->cancelled_ = true;
+      run->root_.emit(asio::cancellation_type::terminal);
+    };
+    timer_ = info.clock->schedule(executor_, *deadline_, std::move(fire));
   }
-  timer.reset();
-  self->finish(std::move(failure));
+  if (listening()) publish_run(chunk_kind::run_start, "run started");
 }
 
 bool RunCore::listening() noexcept { return channel_ && channel_->listens(stream_mode::debug); }
@@ -253,6 +275,7 @@ void RunCore::throw_timeout() const {
 }
 
 void RunCore::finish(std::exception_ptr failure) {
+  timer_.reset();
   if (!failure && deadline_ && info.clock->now() > *deadline_) {
     // Its last step could not be interrupted, and is late all the same.
     timed_out_ = true;
@@ -280,36 +303,30 @@ std::exception_ptr loop_destroyed() noexcept {
 }  // namespace
 
 void RunCore::close_up() noexcept {
-  graph_->remove(*this);
+  timer_.reset();
   std::vector<std::shared_ptr<ParkingSpot>> waiters;
-  bool wake = false;
   {
     std::lock_guard lock(mutex_);
     if (engine_.status() == run_status::completed && !error_ && !engine_.is_done()) error_ = loop_destroyed();
     done_.store(true, std::memory_order_release);
     waiters.swap(waiters_);
-    wake = waiting_;
     // An executor must not outlive its context; handles of the run may.
     executor_ = {};
   }
-  ended_.notify_all();
+  graph_->remove(*this);
   if (channel_) channel_->end();
-  if (wake) waiter_.unpark();
   for (auto& w : waiters) w->unpark();
 }
 
 asio::awaitable<void> RunCore::wait() {
-  {
-    std::lock_guard lock(mutex_);
-    if (done()) co_return;
-    waiting_ = true;
-  }
+  const auto spot = std::make_shared<ParkingSpot>();
+  notify(spot);
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
   const auto state = co_await asio::this_coro::cancellation_state;
   if (state.cancelled() != asio::cancellation_type::none) request_cancel();
   auto on_cancel = [](void* self) { static_cast<RunCore*>(self)->request_cancel(); };
-  co_await waiter_.park(on_cancel, this);
+  co_await spot->park(on_cancel, this);
   co_await asio::this_coro::throw_if_cancelled(throws);
 }
 
@@ -321,11 +338,6 @@ void RunCore::notify(std::shared_ptr<ParkingSpot> spot) {
   }
   lock.unlock();
   spot->unpark();
-}
-
-void RunCore::wait_blocking() {
-  std::unique_lock lock(mutex_);
-  ended_.wait(lock, [this] { return done(); });
 }
 
 void RunCore::request_cancel() {
@@ -340,18 +352,6 @@ void RunCore::request_cancel() {
 
 void RunCore::rethrow() const {
   if (error_) std::rethrow_exception(error_);
-}
-
-bool RunCore::streamed(const std::string& message_id, bool insert) {
-  std::lock_guard lock(mutex_);
-  if (!insert) return streamed_.find(message_id) != streamed_.end();
-  return !streamed_.insert(message_id).second;
-}
-
-bool RunCore::delivered_inside(const std::string& message_id, bool insert) {
-  if (message_id.empty()) return false;
-  if (!insert) return delivered_inside_.find(message_id) != delivered_inside_.end();
-  return !delivered_inside_.insert(message_id).second;
 }
 
 std::uint64_t RunCore::random() {

@@ -8,13 +8,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/cancellation_signal.hpp>
+#include <asio/io_context.hpp>
 
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/run/options.hpp>
@@ -31,22 +31,34 @@ class RunCore;
 /// A compiled graph: what all its runs share.
 class GraphCore {
  public:
-  GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options);
+  GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made);
+  ~GraphCore();
 
   const GraphSpec& spec() const noexcept { return *spec_; }
   const std::shared_ptr<const GraphSpec>& shared_spec() const noexcept { return spec_; }
   const CompileOptions& options() const noexcept { return options_; }
+  /// Of debug mode; null where it is off.
+  const DebugOptions* debug() const noexcept { return debug_ ? &*debug_ : nullptr; }
+  /// The graph's logger; in debug mode there always is one.
+  const std::shared_ptr<spdlog::logger>& logger() const noexcept { return logger_; }
   BlockingPool& pool();
 
   void add(RunCore& run);
   void remove(RunCore& run) noexcept;
+  /// Blocks until a run has ended.
+  void wait_for(const RunCore& run);
   /// Asks the runs of a thread to stop; gives how many there were.
   std::vector<std::shared_ptr<RunCore>> request_stop(std::string_view thread_id);
 
  private:
   const std::shared_ptr<const GraphSpec> spec_;
   const CompileOptions options_;
+  const std::optional<DebugOptions> debug_;
+  const std::shared_ptr<spdlog::logger> logger_;
+  const CallSite made_;
+  std::atomic<bool> has_run_{false};
   std::mutex mutex_;
+  std::condition_variable ended_;  // some run
   RunCore* runs_ = nullptr;
   std::unique_ptr<BlockingPool> pool_;
 };
@@ -67,32 +79,42 @@ class RunLog final : public LogSink {
 /// One run: the engine, its events, who waits for it. Shared by the driver and the handles.
 class RunCore : public std::enable_shared_from_this<RunCore> {
  public:
-  RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes);
+  RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes, CallSite made);
   ~RunCore();
 
   RunInfo info;
   const RunConfig& config() const noexcept { return config_; }
   GraphCore& graph() const noexcept { return *graph_; }
   EventChannel* channel() noexcept { return channel_.get(); }
+  const DebugOptions* debug() const noexcept { return graph_->debug(); }
   Engine& engine() noexcept { return engine_; }
   bool cancel_requested() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
+  /// For the driver that sees itself being cancelled.
+  void note_cancellation() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
   /// Whether the engine may hand control back to a loop; without one it must not ask for anything.
   bool driven() const noexcept { return driven_; }
-  asio::any_io_executor executor();
 
   /// Runs to the end on this thread without a loop; for graphs of plain functions.
   void run_here();
-  /// The same from a coroutine, giving way to others at times.
+  /// Runs to the end as a part of the calling coroutine, whose executor serialises if the graph has any coroutine.
+  /// Nobody else may cancel the run.
   asio::awaitable<void> run_in_place();
-  /// Starts the driver on an executor that serialises.
-  void launch(asio::any_io_executor ex);
+  /// Starts the driver on an executor that serialises; `loop`, if given, is stopped at the end.
+  void launch(asio::any_io_executor ex, asio::io_context* loop = nullptr);
+  /// For the driver: its first word, and its last.
+  void started();
+  void finish(std::exception_ptr failure);
+  /// Ends a run whose driver is destroyed before its end, as when an io_context goes first.
+  void close_up() noexcept;
+  /// Whether the driver is the coroutine that awaits the run.
+  bool attended() const noexcept { return attended_; }
   bool launched() const noexcept { return launched_.load(std::memory_order_acquire); }
   bool done() const noexcept { return done_.load(std::memory_order_acquire); }
   /// Waits for the end. A cancellation of the waiting coroutine cancels the run, and the wait goes on to its end.
   asio::awaitable<void> wait();
   /// Another coroutine to wake at the end; at once if it has come.
   void notify(std::shared_ptr<ParkingSpot> spot);
-  void wait_blocking();
+  void wait_blocking() { graph_->wait_for(*this); }
 
   void request_stop() noexcept { info.stop_requested.store(true); }
   void request_cancel();
@@ -101,10 +123,6 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   void rethrow() const;
   std::exception_ptr error() const noexcept { return error_; }
 
-  /// Whether a message of this id has been streamed as tokens; remembers it if `insert`.
-  bool streamed(const std::string& message_id, bool insert);
-  /// The same for messages that a subgraph's node delivered as a whole.
-  bool delivered_inside(const std::string& message_id, bool insert);
   std::uint64_t random();
   const std::optional<Clock::time_point>& deadline() const noexcept { return deadline_; }
   [[noreturn]] void throw_timeout() const;
@@ -112,9 +130,6 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
  private:
   friend class GraphCore;
   struct Finisher;
-  static asio::awaitable<void> drive(std::shared_ptr<RunCore> self);
-  void finish(std::exception_ptr error);
-  void close_up() noexcept;
   bool listening() noexcept;
   void publish_run(chunk_kind kind, std::string text);
   std::exception_ptr translate(std::exception_ptr e) const;
@@ -123,26 +138,24 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   RunConfig config_;
   std::unique_ptr<EventChannel> channel_;  // only where somebody listens
   std::unique_ptr<RunLog> log_;
+  const CallSite made_;
   Engine engine_;
   std::optional<Clock::time_point> deadline_;
   asio::cancellation_signal root_;
   std::atomic<bool> cancelled_{false};
   bool timed_out_ = false;
   bool driven_ = false;
+  bool attended_ = false;
+  std::unique_ptr<Clock::Timer> timer_;  // of the deadline
   std::atomic<bool> launched_{false};
   std::atomic<bool> begun_{false};
   std::exception_ptr error_;
-  std::set<std::string, std::less<>> streamed_;
-  std::set<std::string, std::less<>> delivered_inside_;
   std::uint64_t random_ = 0;
 
   std::mutex mutex_;  // guards what follows
   asio::any_io_executor executor_;
   std::shared_ptr<ParkingLot> lot_;  // of its context
-  ParkingSpot waiter_;
-  bool waiting_ = false;
   std::vector<std::shared_ptr<ParkingSpot>> waiters_;
-  std::condition_variable ended_;
   std::atomic<bool> done_{false};
 
   RunCore* next_ = nullptr;  // guarded by the graph's mutex

@@ -72,53 +72,83 @@ struct Elsewhere : std::enable_shared_from_this<Elsewhere> {
 };
 
 /// Owns the run, so that the task is there even if whoever waits for it is not any more.
-asio::awaitable<void> call_elsewhere([[maybe_unused]] std::shared_ptr<RunCore> run, const NodeSpec& node, NodeIO& io) {
-  if (node.kind == node_kind::async) {
-    co_await node.node->acall(io);
-  } else {
-    UserCode mark;
-    node.node->call(io);
+asio::awaitable<void> call_elsewhere(std::shared_ptr<RunCore> run, Task& t) {
+  Watch* const watch = run->debug() != nullptr ? Watch::current() : nullptr;
+  if (watch != nullptr) watch->enter(t, Part::node);
+  std::exception_ptr failure;
+  try {
+    if (t.spec->kind == node_kind::async) {
+      co_await t.spec->node->acall(t.io);
+    } else {
+      UserCode mark;
+      t.spec->node->call(t.io);
+    }
+  } catch (...) {
+    failure = std::current_exception();
   }
+  if (watch != nullptr) watch->leave();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace
 
-asio::awaitable<void> Engine::drive() {
+void Engine::notice(asio::cancellation_state state) noexcept {
+  if (state.cancelled() != asio::cancellation_type::none) run_.note_cancellation();
+}
+
+asio::awaitable<void> Engine::drive(bool borrowed) {
+  borrowed_ = borrowed;
+  const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await leave_user_code();
-  for (;;) {
-    const Need need = advance();
-    if (need == Need::nothing) co_return;
-    if (need == Need::one) {
-      // Awaited right here: one coroutine more around each node would cost it two allocations.
-      Task& t = first_;
-      if (watched_) publish_node(t, chunk_kind::node_start);
-      t.state = Task::State::running;
-      std::exception_ptr failure;
-      co_await enter_user_code();
-      await_begins(t, Part::node);
-      try {
-        if (t.spec->kind == node_kind::subgraph)
-          co_await run_child(t);
+  std::exception_ptr failure;
+  try {
+    if (parent_ == nullptr) run_.started();
+    for (;;) {
+      if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
+      const Need need = advance();
+      if (need == Need::nothing) break;
+      if (need == Need::one) {
+        // Awaited right here: one coroutine more around each node would cost it two allocations.
+        Task& t = first_;
+        if (watched_) publish_node(t, chunk_kind::node_start);
+        t.state = Task::State::running;
+        std::exception_ptr thrown;
+        co_await enter_user_code();
+        await_begins(t, Part::node);
+        try {
+          if (t.spec->kind == node_kind::subgraph)
+            co_await run_child(t);
+          else
+            co_await t.spec->node->acall(t.io);
+          finished(t);
+        } catch (...) {
+          thrown = std::current_exception();
+        }
+        await_ends(t);
+        co_await leave_user_code();
+        if (borrowed_)
+          notice(co_await asio::this_coro::cancellation_state);
         else
-          co_await t.spec->node->acall(t.io);
-        finished(t);
-      } catch (...) {
-        failure = std::current_exception();
+          co_await asio::this_coro::reset_cancellation_state();
+        if (thrown) fail(t, std::move(thrown));
+      } else if (need == Need::many) {
+        co_await run_many();
+      } else if (need == Need::route) {
+        co_await run_router();
+      } else if (need == Need::yield) {
+        co_await asio::post(asio::use_awaitable);
+      } else {
+        co_await run_.channel()->room();
       }
-      await_ends(t);
-      co_await asio::this_coro::reset_cancellation_state();
-      co_await leave_user_code();
-      if (failure) fail(t, std::move(failure));
-    } else if (need == Need::many) {
-      co_await run_many();
-    } else if (need == Need::route) {
-      co_await run_router();
-    } else if (need == Need::yield) {
-      co_await asio::post(asio::use_awaitable);
-    } else {
-      co_await run_.channel()->room();
     }
+  } catch (...) {
+    failure = std::current_exception();
   }
+  co_await asio::this_coro::throw_if_cancelled(throws);
+  if (parent_ == nullptr)
+    run_.finish(std::move(failure));
+  else if (failure)
+    std::rethrow_exception(failure);
 }
 
 // ---- one task with limits, retries and a handler -------------------------------------------------------------------
@@ -197,9 +227,9 @@ asio::awaitable<void> Engine::attempt(Task& t) {
 asio::awaitable<void> Engine::run_elsewhere(Task& t) {
   const auto there = std::make_shared<Elsewhere>(*t.spec->options.executor());
   {
-    const auto strand =
-        there->strand;  // a copy for this scope: the end may come, and clear it, before co_spawn returns
-    auto work = call_elsewhere(run_.shared_from_this(), *t.spec, t.io);
+    // For this scope: the end may come, and clear the other, before co_spawn returns.
+    const auto strand = under_watch(run_, there->strand);
+    auto work = call_elsewhere(run_.shared_from_this(), t);
     asio::co_spawn(strand, std::move(work),
                    asio::bind_cancellation_slot(there->signal.slot(),
                                                 asio::bind_executor(InlineExecutor(), Elsewhere::Done(there))));
@@ -339,7 +369,7 @@ void Engine::leave_child(Task& t) {
 
 asio::awaitable<void> Engine::run_child(Task& t) {
   enter_child(t);
-  co_await t.child->drive();
+  co_await t.child->drive(borrowed_ && t.lane == nullptr);
   leave_child(t);
 }
 
@@ -355,9 +385,11 @@ asio::awaitable<void> Engine::run_router() {
   } catch (...) {
     failure = std::current_exception();
   }
-  await_ends(t);
-  co_await asio::this_coro::reset_cancellation_state();
   co_await leave_user_code();
+  if (borrowed_)
+    notice(co_await asio::this_coro::cancellation_state);
+  else
+    co_await asio::this_coro::reset_cancellation_state();
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
   if (failure) routing_failed(*t.node, "its router threw " + describe(failure), failure);
   take_route(r, std::move(answer), *t.node);

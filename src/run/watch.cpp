@@ -91,19 +91,13 @@ Watch::Handler::~Handler() {
 
 // ---- what an engine tells it ---------------------------------------------------------------------------------------
 
-Engine::Call::Call(Engine& engine, Task& t, Part part) : watch_(engine.enter(t, part)) {}
-
 Watch* Engine::enter(Task& t, Part part) {
-  if (run_.debug() == nullptr) return nullptr;
   Watch* watch = Watch::current();  // none where a plain thread runs a graph of plain functions
   if (watch != nullptr) watch->enter(t, part);
   return watch;
 }
 
-void Engine::await_begins(Task& t, Part part) { t.watch = enter(t, part); }
-
-void Engine::await_ends(Task& t) {
-  if (t.watch == nullptr) return;
+void Engine::leave(Task& t) {
   if (Watch::current() != t.watch)
     t.context.log(log_level::warn,
                   fmt::format("{} came back on an executor that is not the run's: await what was bound to it inside a "
@@ -113,7 +107,7 @@ void Engine::await_ends(Task& t) {
   t.watch = nullptr;
 }
 
-asio::any_io_executor watched(RunCore& run, const asio::any_io_executor& ex) {
+asio::any_io_executor under_watch(RunCore& run, const asio::any_io_executor& ex) {
   if (run.debug() == nullptr) return ex;
   return WatchedExecutor(ex, std::make_shared<Watch>(run));
 }

@@ -100,6 +100,6 @@ class WatchedExecutor {
 };
 
 /// The executor for another line of control of a run: in debug mode with a watch of its own.
-asio::any_io_executor watched(RunCore& run, const asio::any_io_executor& ex);
+asio::any_io_executor under_watch(RunCore& run, const asio::any_io_executor& ex);
 
 }  // namespace agentflow::detail

@@ -11,6 +11,7 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 
+#include <agentflow/core/call_site.hpp>
 #include <agentflow/core/config.hpp>
 #include <agentflow/graph/chunk.hpp>
 #include <agentflow/graph/graph_spec.hpp>
@@ -35,9 +36,11 @@ class AGENTFLOW_API ErasedRun {
 
   /// Runs to the end on the calling thread, on a private event loop if one is needed.
   void run_blocking();
-  /// Starts on an executor; on a strand of its own unless the executor is a strand.
+  /// Starts on an executor; on a strand of its own unless the executor serialises by itself.
   void start(const asio::any_io_executor& ex);
   bool started() const noexcept;
+  /// Runs to the end for a coroutine on `ex`, inside it where that is serial, for a run that nobody else holds.
+  asio::awaitable<void> attend(const asio::any_io_executor& ex);
   /// Runs to the end, starting on the calling coroutine's executor if need be.
   asio::awaitable<void> wait();
   /// The next chunk; nothing at the end. Throws what made the run fail.
@@ -83,9 +86,10 @@ class AGENTFLOW_API ErasedStream {
 /// A compiled graph. Copies share it.
 class AGENTFLOW_API ErasedGraph {
  public:
-  ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options);
+  ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made = {});
 
-  ErasedRun prepare(StateBox input, const RunConfig& config, stream_mode default_modes) const;
+  /// Makes a run, which does nothing until it is started. `made` is for debug mode, in case it never is.
+  ErasedRun prepare(StateBox input, const RunConfig& config, stream_mode default_modes, CallSite made = {}) const;
   std::size_t stop(std::string_view thread_id) const;
   asio::awaitable<std::size_t> astop(std::string thread_id) const;
   const std::shared_ptr<const GraphSpec>& spec() const noexcept;

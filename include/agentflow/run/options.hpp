@@ -16,6 +16,7 @@
 #include <agentflow/core/config.hpp>
 #include <agentflow/graph/chunk.hpp>
 #include <agentflow/graph/options.hpp>
+#include <agentflow/run/debug.hpp>
 
 namespace spdlog {
 class logger;
@@ -52,17 +53,25 @@ class CompileOptions {
     return *this;
   }
   CompileOptions&& blocking_threads(std::size_t n) && { return std::move(blocking_threads(n)); }
+  /// Turns debug mode on for this graph, whatever `set_debug` says.
+  CompileOptions& debug(DebugOptions o) & {
+    debug_ = o;
+    return *this;
+  }
+  CompileOptions&& debug(DebugOptions o) && { return std::move(debug(o)); }
 
   const std::shared_ptr<Clock>& clock() const noexcept { return clock_; }
   const std::shared_ptr<spdlog::logger>& logger() const noexcept { return logger_; }
   const NodeOptions& node_defaults() const noexcept { return node_defaults_; }
   std::size_t blocking_threads() const noexcept { return blocking_threads_; }
+  const std::optional<DebugOptions>& debug() const noexcept { return debug_; }
 
  private:
   std::shared_ptr<Clock> clock_ = Clock::system();
   std::shared_ptr<spdlog::logger> logger_;
   NodeOptions node_defaults_;
   std::size_t blocking_threads_ = 0;
+  std::optional<DebugOptions> debug_;
 };
 static_assert(!std::is_aggregate_v<CompileOptions>);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,7 +11,10 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/this_coro.hpp>
 
+#include <agentflow/async/outcome.hpp>
+#include <agentflow/core/call_site.hpp>
 #include <agentflow/run/erased_graph.hpp>
 #include <agentflow/typed/input.hpp>
 #include <agentflow/typed/run.hpp>
@@ -46,26 +50,36 @@ class CompiledGraph {
     return RunResult<S>(run);
   }
 
-  /// Runs the graph and gives the result. The run has a strand of its own on the calling coroutine's executor.
+  /// Runs the graph and gives the result. The run has a strand of its own on the calling coroutine's executor; where
+  /// that serialises by itself (a strand, or a loop made for one thread, `io_context(1)`) it is part of the calling
+  /// coroutine.
   ///
-  /// **Cancellation** cancels the run, joins it, and throws `cancelled_error`.
-  asio::awaitable<RunResult<S>> ainvoke(Input<S> input, RunConfig config = {}) const {
-    return await_result(graph_.prepare(std::move(input).take(), config, stream_mode::none));
+  /// **Cancellation** cancels the run, joins it, and throws `cancelled_error`. A node that is part of the calling
+  /// coroutine and resets Asio's cancellation state does so for its caller too.
+  asio::awaitable<RunResult<S>> ainvoke(Input<S> input, RunConfig config = {},
+                                        CallSite made = CallSite::current()) const {
+    return await_result(graph_.prepare(std::move(input).take(), config, stream_mode::none, made));
+  }
+
+  /// The same for those who do not want exceptions: gives the result, or what the run failed with.
+  asio::awaitable<Outcome<RunResult<S>>> try_ainvoke(Input<S> input, RunConfig config = {}) const {
+    return outcome_of(*this, std::move(input), std::move(config));
   }
 
   /// Gives the run's events, to be read with a loop on the calling thread. Default modes: messages and updates.
-  Stream<S> stream(Input<S> input, const RunConfig& config = {}) const {
+  Stream<S> stream(Input<S> input, const RunConfig& config = {}, CallSite made = CallSite::current()) const {
     ErasedGraph::refuse_on_loop_thread("stream()", "astream()");
-    return Stream<S>(graph_.prepare(std::move(input).take(), config, stream_mode::messages | stream_mode::updates));
+    return Stream<S>(graph_.prepare(std::move(input).take(), config, default_modes, made));
   }
 
   /// Gives the run's events, to be awaited. The run starts with the first `next()`, on the awaiting coroutine's
   /// executor. Default modes: messages and updates.
-  Run<S> astream(Input<S> input, const RunConfig& config = {}) const {
-    return Run<S>(graph_.prepare(std::move(input).take(), config, stream_mode::messages | stream_mode::updates));
+  Run<S> astream(Input<S> input, const RunConfig& config = {}, CallSite made = CallSite::current()) const {
+    return Run<S>(graph_.prepare(std::move(input).take(), config, default_modes, made));
   }
 
-  /// Starts a run on an executor and gives its handle. No events unless `RunConfig::stream` asks for them.
+  /// Starts a run on an executor, on a strand of its own unless that serialises by itself, and gives its handle. No
+  /// events unless `RunConfig::stream` asks for them.
   Run<S> start(const asio::any_io_executor& executor, Input<S> input, const RunConfig& config = {}) const {
     ErasedRun run = graph_.prepare(std::move(input).take(), config, stream_mode::none);
     run.start(executor);
@@ -85,8 +99,22 @@ class CompiledGraph {
   const std::shared_ptr<const GraphSpec>& spec() const noexcept { return graph_.spec(); }
 
  private:
+  static constexpr stream_mode default_modes = stream_mode::messages | stream_mode::updates;
+
+  static asio::awaitable<Outcome<RunResult<S>>> outcome_of(CompiledGraph graph, Input<S> input, RunConfig config) {
+    std::exception_ptr failure;
+    try {
+      auto work = graph.ainvoke(std::move(input), std::move(config));
+      auto result = co_await std::move(work);
+      co_return Outcome<RunResult<S>>(std::move(result));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    co_return Outcome<RunResult<S>>(std::move(failure));
+  }
   static asio::awaitable<RunResult<S>> await_result(ErasedRun run) {
-    co_await run.wait();
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    co_await run.attend(executor);
     run.rethrow();
     RunResult<S> result(run);
     co_return result;
