@@ -16,6 +16,7 @@
 #include <agentflow/async/shutdown_stats.hpp>
 #include <agentflow/async/sleep.hpp>
 #include <agentflow/async/timeout.hpp>
+#include <agentflow/core/call_site.hpp>
 #include <agentflow/core/checksum.hpp>
 #include <agentflow/core/clock.hpp>
 #include <agentflow/core/config.hpp>
@@ -33,6 +34,7 @@
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/graph/node.hpp>
 #include <agentflow/graph/options.hpp>
+#include <agentflow/graph/publisher.hpp>
 #include <agentflow/graph/state_ops.hpp>
 #include <agentflow/memory/memory_checkpointer.hpp>
 #include <agentflow/memory/memory_store.hpp>
@@ -42,6 +44,8 @@
 #include <agentflow/ports/store.hpp>
 #include <agentflow/ports/sync_checkpointer.hpp>
 #include <agentflow/ports/sync_store.hpp>
+#include <agentflow/run/background.hpp>
+#include <agentflow/run/debug.hpp>
 #include <agentflow/run/erased_graph.hpp>
 #include <agentflow/run/options.hpp>
 #include <agentflow/state/add_messages.hpp>
@@ -56,7 +60,9 @@
 #include <agentflow/state/reducers.hpp>
 #include <agentflow/state/update.hpp>
 #include <agentflow/typed/compiled_graph.hpp>
+#include <agentflow/typed/gather_graph.hpp>
 #include <agentflow/typed/input.hpp>
 #include <agentflow/typed/run.hpp>
 #include <agentflow/typed/state_graph.hpp>
+#include <agentflow/typed/with_graph.hpp>
 #include <agentflow/version.hpp>

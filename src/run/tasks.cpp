@@ -71,13 +71,22 @@ struct Elsewhere : std::enable_shared_from_this<Elsewhere> {
 };
 
 /// Owns the run, so that the task is there even if whoever waits for it is not any more.
-asio::awaitable<void> call_elsewhere([[maybe_unused]] std::shared_ptr<RunCore> run, const NodeSpec& node, NodeIO& io) {
-  if (node.kind == node_kind::async) {
-    co_await node.node->acall(io);
-  } else {
-    UserCode mark;
-    node.node->call(io);
+asio::awaitable<void> call_elsewhere(std::shared_ptr<RunCore> run, Task& t) {
+  Watch* const watch = run->debug() != nullptr ? Watch::current() : nullptr;
+  if (watch != nullptr) watch->enter(t, Part::node);
+  std::exception_ptr failure;
+  try {
+    if (t.spec->kind == node_kind::async) {
+      co_await t.spec->node->acall(t.io);
+    } else {
+      UserCode mark;
+      t.spec->node->call(t.io);
+    }
+  } catch (...) {
+    failure = std::current_exception();
   }
+  if (watch != nullptr) watch->leave();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace
@@ -103,6 +112,7 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
         if (watched_) publish_node(t, chunk_kind::node_start);
         t.state = Task::State::running;
         std::exception_ptr thrown;
+        await_begins(t, Part::node);
         try {
           if (t.spec->kind == node_kind::subgraph)
             co_await run_child(t);
@@ -112,6 +122,7 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
         } catch (...) {
           thrown = std::current_exception();
         }
+        await_ends(t);
         co_await enter_user_code();  // it may have left it
         if (borrowed_)
           notice(co_await asio::this_coro::cancellation_state);
@@ -224,9 +235,9 @@ asio::awaitable<void> Engine::attempt(Task& t) {
 asio::awaitable<void> Engine::run_elsewhere(Task& t) {
   const auto there = std::make_shared<Elsewhere>(*t.spec->options.executor());
   {
-    const auto strand =
-        there->strand;  // a copy for this scope: the end may come, and clear it, before co_spawn returns
-    auto work = call_elsewhere(run_.shared_from_this(), *t.spec, t.io);
+    // For this scope: the end may come, and clear the other, before co_spawn returns.
+    const auto strand = under_watch(run_, there->strand);
+    auto work = call_elsewhere(run_.shared_from_this(), t);
     asio::co_spawn(strand, std::move(work),
                    asio::bind_cancellation_slot(there->signal.slot(),
                                                 asio::bind_executor(InlineExecutor(), Elsewhere::Done(there))));
@@ -345,7 +356,7 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
     t.io.targets.clear();
     spec_.ops->clear_update(t.io.update);
     t.timed_out = false;
-    UserCode mark;
+    const Entry entry(*this, t, Part::handler);
     t.spec->handler->call(t.io, wrapped);
   }
 }
@@ -355,14 +366,14 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
 void Engine::enter_child(Task& t) {
   auto path = path_.empty() ? t.spec->name : path_ + "/" + t.spec->name;
   t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), std::move(path), depth_ + 1, this, &t);
-  UserCode mark;
+  const Entry entry(*this, t, Part::mapping);
   t.child->begin(t.spec->node->enter(t.io));
 }
 
 void Engine::leave_child(Task& t) {
   const auto child = std::move(t.child);
-  cut_ = cut_ || child->status() == run_status::stopped;
-  UserCode mark;
+  cut_ = cut_ || child->status() == run_status::stopped || child->status() == run_status::drained;
+  const Entry entry(*this, t, Part::mapping);
   t.spec->node->leave(t.io, child->take_state());
 }
 
@@ -377,11 +388,13 @@ asio::awaitable<void> Engine::run_router() {
   const RouterSpec& r = current_router();
   Route answer;
   std::exception_ptr failure;
+  await_begins(t, Part::router);
   try {
     answer = co_await r.router->acall(state_.get(), t.context);
   } catch (...) {
     failure = std::current_exception();
   }
+  await_ends(t);
   co_await enter_user_code();
   if (borrowed_)
     notice(co_await asio::this_coro::cancellation_state);
