@@ -15,8 +15,9 @@ thread_local const void* pool_of_thread = nullptr;
 thread_local bool thread_waits = false;
 }  // namespace
 
-BlockingPool::BlockingPool(std::size_t max_threads) {
-  shared_->limit = max_threads != 0 ? max_threads : std::max<std::size_t>(4, std::thread::hardware_concurrency());
+BlockingPool::BlockingPool(std::size_t max_threads)
+    : max_threads_(max_threads != 0 ? max_threads : std::max<std::size_t>(4, std::thread::hardware_concurrency())) {
+  shared_->limit = max_threads_;
 }
 
 BlockingPool::~BlockingPool() {

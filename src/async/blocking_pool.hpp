@@ -45,6 +45,7 @@ class BlockingPool {
 
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   std::vector<std::thread> threads_;  // guarded by shared_->mutex
+  const std::size_t max_threads_;
 };
 
 }  // namespace agentflow::detail
