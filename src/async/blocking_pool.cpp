@@ -46,7 +46,8 @@ void BlockingPool::submit(UniqueFunction<void()> job) {
         // Those that run already will do it.
         if (threads_.empty()) {
           shared_->jobs.pop_back();
-          throw error(errc::resource_exhausted, std::string("cannot start a thread for a blocking function: ") + e.what());
+          throw error(errc::resource_exhausted,
+                      std::string("cannot start a thread for a blocking function: ") + e.what());
         }
       }
     }

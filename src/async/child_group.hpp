@@ -78,7 +78,8 @@ class ChildGroup : public std::enable_shared_from_this<ChildGroup> {
   bool finished_ = false;
 };
 
-/// How other threads reach a group that may be gone: the group's coroutine holds the one end, and cuts it when it leaves.
+/// How other threads reach a group that may be gone: the group's coroutine holds the one end, and cuts it when it
+/// leaves.
 class CancelLink {
  public:
   void connect(ChildGroup* group) {

@@ -48,8 +48,7 @@ void check_policy(const RetryPolicy& policy) {
 }
 
 asio::awaitable<void> before_retry(const RetryPolicy& policy, int attempt, std::exception_ptr failure) {
-  if (attempt >= policy.attempts() || is_cancellation(failure) ||
-      (policy.predicate() && !policy.predicate()(failure)))
+  if (attempt >= policy.attempts() || is_cancellation(failure) || (policy.predicate() && !policy.predicate()(failure)))
     std::rethrow_exception(failure);
   const auto delay = policy.delay(attempt, random_part());
   if (policy.hook()) policy.hook()(RetryEvent(attempt, policy.attempts(), delay, std::move(failure)));

@@ -127,7 +127,9 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
       if (auto spot = it->spot.lock()) then.wake.push_back(std::move(spot));
       it = bounds.erase(it);
     }
-    if (to == shutdown_stage::forced) then.force = forced_code();
+    if (to != shutdown_stage::forced) return;
+    forced_code = 128 + (last_signal != 0 ? last_signal : SIGTERM);
+    then.force = forced_code;
   }
 
   void act(Consequences& then) {
@@ -143,9 +145,8 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
     if (hook) call([&] { hook(*then.force); });
   }
 
-  int forced_code() const noexcept { return 128 + (last_signal != 0 ? last_signal : SIGTERM); }
-
-  // ---- callbacks, on the executor ------------------------------------------------------------------------------------
+  // ---- callbacks, on the executor
+  // ------------------------------------------------------------------------------------
 
   void post_callbacks() {
     if (closed) return;
@@ -195,7 +196,8 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
     }
   }
 
-  // ---- sections ------------------------------------------------------------------------------------------------------
+  // ---- sections
+  // ------------------------------------------------------------------------------------------------------
 
   void enter() {
     std::unique_lock lock(mutex);
@@ -217,7 +219,8 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
     }
   }
 
-  // ---- registration --------------------------------------------------------------------------------------------------
+  // ---- registration
+  // --------------------------------------------------------------------------------------------------
 
   void add_signals(const std::vector<int>& signals) {
     const auto begin = detail::SignalLog::end();
@@ -292,6 +295,7 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
   bool closed = false;
   int first_signal = 0;
   int last_signal = 0;
+  int forced_code = 0;
   std::vector<Bound> bounds;
   std::vector<std::function<void()>> shutdown_hooks;
   std::size_t shutdown_called = 0;
@@ -302,7 +306,8 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
   std::stop_source stop;
 };
 
-// ---- the manager -----------------------------------------------------------------------------------------------------
+// ---- the manager
+// -----------------------------------------------------------------------------------------------------
 
 GracefulShutdownManager::GracefulShutdownManager(const asio::any_io_executor& executor,
                                                  std::chrono::nanoseconds timeout)
@@ -361,11 +366,12 @@ void GracefulShutdownManager::set_logger(std::shared_ptr<spdlog::logger> logger)
 
 int GracefulShutdownManager::exit_code() const noexcept {
   std::lock_guard lock(state_->mutex);
-  if (state_->stage.load() == shutdown_stage::forced) return state_->forced_code();
+  if (state_->stage.load() == shutdown_stage::forced) return state_->forced_code;
   return state_->interrupted.load() ? 75 : 0;
 }
 
-// ---- sections ----------------------------------------------------------------------------------------------------------
+// ---- sections
+// ----------------------------------------------------------------------------------------------------------
 
 GracefulShutdownManager::ProtectedSection::ProtectedSection(std::shared_ptr<State> state) : state_(std::move(state)) {
   state_->enter();
@@ -385,7 +391,8 @@ GracefulShutdownManager::Closing::~Closing() {
   state_->remove_signals();
 }
 
-// ---- waits -------------------------------------------------------------------------------------------------------------
+// ---- waits
+// -------------------------------------------------------------------------------------------------------------
 
 asio::awaitable<void> GracefulShutdownManager::wait(std::shared_ptr<State> state) {
   const auto spot = std::make_shared<detail::ParkingSpot>();

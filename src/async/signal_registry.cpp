@@ -28,7 +28,8 @@
 namespace agentflow::detail {
 namespace {
 
-// ---- what the handler touches: lock-free atomics alone ---------------------------------------------------------------
+// ---- what the handler touches: lock-free atomics alone
+// ---------------------------------------------------------------
 
 constexpr std::uint64_t log_size = 4096;
 constexpr int signal_count = 65;
@@ -112,7 +113,8 @@ int SignalLog::next(std::uint64_t& position) noexcept {
   return 0;
 }
 
-// ---- the registry ----------------------------------------------------------------------------------------------------
+// ---- the registry
+// ----------------------------------------------------------------------------------------------------
 
 struct SignalRegistry::Impl {
   struct Handled {
@@ -134,7 +136,8 @@ struct SignalRegistry::Impl {
       const AllBlocked blocked;
       thread = std::thread([w = starting] { w->io.run(); });
     } catch (const std::system_error& e) {
-      throw error(errc::resource_exhausted, std::string("cannot start the thread that watches for signals: ") + e.what());
+      throw error(errc::resource_exhausted,
+                  std::string("cannot start the thread that watches for signals: ") + e.what());
     }
     watch = std::move(starting);
     wait(watch);
@@ -187,8 +190,7 @@ struct SignalRegistry::Impl {
     h.before = current(signal);
     std::error_code ec;
     watch->set.add(signal, ec);
-    if (ec)
-      throw config_error(errc::bad_config, fmt::format("signal {} cannot be handled: {}", signal, ec.message()));
+    if (ec) throw config_error(errc::bad_config, fmt::format("signal {} cannot be handled: {}", signal, ec.message()));
     h.asio = current(signal);
     asio_handler[signal].store(h.asio.sa_handler);
     struct sigaction ours = {};

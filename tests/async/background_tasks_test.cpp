@@ -116,8 +116,8 @@ TEST_CASE("background tasks are bounded, and refused when closed", "[background]
 TEST_CASE("aclose drains, then cancels, then leaves behind, and says so", "[background]") {
   VirtualLoop loop;
   Log log;
-  auto tasks = std::make_unique<af::BackgroundTaskManager>(
-      loop.executor(), af::BackgroundOptions().join_timeout(2s).logger(log.logger));
+  auto tasks = std::make_unique<af::BackgroundTaskManager>(loop.executor(),
+                                                           af::BackgroundOptions().join_timeout(2s).logger(log.logger));
   SECTION("what ends in time") {
     tasks->spawn("a", work(4s));
     const auto part = loop.run(tasks->aclose(5s));

@@ -139,7 +139,9 @@ TEST_CASE("20 pattern 1: a generator filters the stream of a run and yields agai
     while (auto piece = co_await answer.next()) text += *piece;
     co_return text;
   };
-  CHECK(loop.run(read()) == "abcd" "done");
+  CHECK(loop.run(read()) ==
+        "abcd"
+        "done");
 }
 
 TEST_CASE("20 dropping a generator cancels the run it reads from", "[generator]") {

@@ -56,15 +56,14 @@ TEST_CASE("29 retry throws the last error after the last attempt, without a wait
   VirtualLoop loop;
   Flaky flaky(9);
   std::vector<std::string> log;
-  const auto policy =
-      af::RetryPolicy().attempts(3).backoff(1s).jitter(0).on_retry([&](const af::RetryEvent& e) {
-        log.push_back("Retry " + std::to_string(e.attempt) + "/" + std::to_string(e.attempts) + " in " +
-                      std::to_string(e.delay / 1s) + " s after error: " + af::describe(e.error));
-      });
+  const auto policy = af::RetryPolicy().attempts(3).backoff(1s).jitter(0).on_retry([&](const af::RetryEvent& e) {
+    log.push_back("Retry " + std::to_string(e.attempt) + "/" + std::to_string(e.attempts) + " in " +
+                  std::to_string(e.delay / 1s) + " s after error: " + af::describe(e.error));
+  });
   CHECK_THROWS_WITH(loop.run(af::retry([&] { return flaky.call(); }, policy)), "failure 3");
   CHECK(flaky.calls == 3);
-  CHECK(log == std::vector<std::string>{"Retry 1/3 in 1 s after error: failure 1",
-                                        "Retry 2/3 in 2 s after error: failure 2"});
+  CHECK(log ==
+        std::vector<std::string>{"Retry 1/3 in 1 s after error: failure 1", "Retry 2/3 in 2 s after error: failure 2"});
   CHECK(loop.clock()->passed() == 3s);
 }
 
@@ -103,8 +102,9 @@ TEST_CASE("29 cancellation is never retried, and ends a wait at once", "[retry]"
     Flaky flaky(9);
     asio::cancellation_signal signal;
     loop.after(2, [&] { signal.emit(asio::cancellation_type::terminal); });
-    CHECK_THROWS_AS(loop.run(af::retry([&] { return flaky.call(); }, af::RetryPolicy().backoff(1h).cap(1h)), signal.slot()),
-                    af::cancelled_error);
+    CHECK_THROWS_AS(
+        loop.run(af::retry([&] { return flaky.call(); }, af::RetryPolicy().backoff(1h).cap(1h)), signal.slot()),
+        af::cancelled_error);
     CHECK(flaky.calls == 1);
     CHECK(loop.clock()->passed() == 0s);
   }
@@ -153,8 +153,9 @@ TEST_CASE("retry refuses a policy that makes no sense", "[retry]") {
     (void)af::retry(work, af::RetryPolicy().attempts(0).factor(0.5).jitter(2).backoff(-1s));
     FAIL("no error");
   } catch (const af::config_error& e) {
-    CHECK(e.message() ==
-          "retry attempts must be at least 1; retry backoff and cap must not be negative; retry factor must be at least "
-          "1; retry jitter must be from 0 to 1");
+    CHECK(
+        e.message() ==
+        "retry attempts must be at least 1; retry backoff and cap must not be negative; retry factor must be at least "
+        "1; retry jitter must be from 0 to 1");
   }
 }

@@ -3,7 +3,6 @@
 #include <agentflow/async/shutdown_manager.hpp>
 
 #include <csignal>
-#include <cstring>
 
 #include <chrono>
 #include <memory>
@@ -226,8 +225,8 @@ TEST_CASE("33 all signals that a section deferred are delivered in order", "[shu
   loop.run(all());
   CHECK(seen == std::vector<int>{SIGINT, SIGTERM, SIGINT, SIGUSR1, SIGTERM});
   CHECK(m.signal() == SIGINT);
-  CHECK(forced == std::vector<int>{128 + SIGTERM});
-  CHECK(m.exit_code() == 128 + SIGTERM);
+  CHECK(forced == std::vector<int>{128 + SIGINT});  // the third
+  CHECK(m.exit_code() == 128 + SIGINT);
 }
 
 TEST_CASE("33 the first signal asks, the second cancels, the third forces, even without a loop", "[shutdown]") {
@@ -267,9 +266,10 @@ TEST_CASE("36 the second signal cancels what is to be finished", "[shutdown]") {
   loop.wait_for_threads(20s);
   GracefulShutdownManager m(loop.executor(), 1h);
   m.register_signal_handlers();
-  auto raise_after = [](int s, std::chrono::nanoseconds d) -> asio::awaitable<void> {
+  auto raise_after = [&](int s, std::chrono::nanoseconds d) -> asio::awaitable<void> {
     co_await af::sleep(d);
     ::raise(s);
+    CHECK(m.shutdown_requested());  // now, and not when the thread of the signals gets to it: time is virtual here
   };
   try {
     loop.run(af::gather(m.run_until_cancelled(work(2h)), raise_after(SIGTERM, 1s), raise_after(SIGINT, 2s)));
@@ -402,7 +402,7 @@ TEST_CASE("38 handlers, flags, masks and SIGPIPE are put back bit by bit", "[shu
   CHECK(same(pipe_before, action_of(SIGPIPE)));
   CHECK(action_of(SIGHUP).sa_handler == SIG_DFL);
   ::pthread_sigmask(SIG_SETMASK, nullptr, &mask_after);
-  CHECK(std::memcmp(&mask_before, &mask_after, sizeof mask_before) == 0);
+  for (int s = 1; s <= 64; ++s) CHECK(sigismember(&mask_before, s) == sigismember(&mask_after, s));
   ::raise(SIGINT);
   CHECK(counted == 1);
   ::sigaction(SIGINT, &old_int, nullptr);
@@ -433,7 +433,7 @@ TEST_CASE("38 handlers of others that come later stay, and signal_sets go on", "
     io.run_for(1s);
     CHECK(heard == 2);
   }
-  CHECK(same(before, action_of(SIGUSR1)));
+  CHECK(action_of(SIGUSR1).sa_handler == SIG_DFL);  // as Asio leaves it
   {
     GracefulShutdownManager m(loop.executor(), 30s);
     m.register_signal_handlers({SIGUSR1});

@@ -112,8 +112,8 @@ class AGENTFLOW_API BackgroundTaskManager {
   std::vector<std::string> names() const;
   BackgroundStats stats() const;
 
-  /// Takes no new tasks, waits `drain` for those that run, cancels what is left, and waits `join_timeout` for that. What
-  /// has not ended by then is left behind, and logged. May be called again, and by several at once.
+  /// Takes no new tasks, waits `drain` for those that run, cancels what is left, and waits `join_timeout` for that.
+  /// What has not ended by then is left behind, and logged. May be called again, and by several at once.
   ///
   /// **Cancellation** cancels the tasks too, and throws `cancelled_error` without waiting for them.
   asio::awaitable<ShutdownPart> aclose(std::chrono::nanoseconds drain);

@@ -98,12 +98,13 @@ asio::awaitable<R> run_blocking_call(std::shared_ptr<BlockingCall<F, R>> call) {
 /// calls such as `invoke()` are fine in it.
 /// **Lifetime** Destroying the execution context waits for functions that run and drops those that wait.
 ///
-/// **Example** `auto text = co_await af::run_blocking([&] { return read_file(path); });` A lambda that holds copies needs a
-/// name first on g++ 12.
+/// **Example** `auto text = co_await af::run_blocking([&] { return read_file(path); });` A lambda that holds copies
+/// needs a name first on g++ 12.
 template <class F>
 asio::awaitable<std::invoke_result_t<std::decay_t<F>&>> run_blocking(F&& fn) {
   using R = std::invoke_result_t<std::decay_t<F>&>;
-  static_assert(!std::is_reference_v<R>, "agentflow: run_blocking gives values; return a pointer for what lives longer");
+  static_assert(!std::is_reference_v<R>,
+                "agentflow: run_blocking gives values; return a pointer for what lives longer");
   using Call = detail::BlockingCall<std::decay_t<F>, R>;
   return detail::run_blocking_call(std::make_shared<Call>(std::forward<F>(fn)));
 }

@@ -52,7 +52,8 @@ std::invoke_result_t<F&> retry_calls(F make, RetryPolicy policy) {
 ///
 /// It exists because C++ has no `co_await` in `catch`, where the wait before the next attempt would have to stand.
 ///
-/// **Errors** What the last attempt throws, or the first that is final; `config_error` for a policy that makes no sense.
+/// **Errors** What the last attempt throws, or the first that is final; `config_error` for a policy that makes no
+/// sense.
 /// **Cancellation** is never retried. Waits end at once with `cancelled_error`.
 /// **Units/limits** Waits go by the clock of the execution context, see `set_clock`.
 ///

@@ -124,8 +124,8 @@ class AGENTFLOW_API GracefulShutdownManager {
   };
   ProtectedSection protect_section() const { return ProtectedSection(state_); }
 
-  /// Awaits `cleanup()` in a protected section, then unregisters; gives what it gives. A cancellation of the caller that
-  /// comes meanwhile does not interrupt it; the deadline forces the exit if it takes too long.
+  /// Awaits `cleanup()` in a protected section, then unregisters; gives what it gives. A cancellation of the caller
+  /// that comes meanwhile does not interrupt it; the deadline forces the exit if it takes too long.
   template <class F>
   std::invoke_result_t<std::decay_t<F>&> finally(F&& cleanup) {
     return clean_up<std::decay_t<F>>(state_, std::forward<F>(cleanup));
@@ -137,8 +137,8 @@ class AGENTFLOW_API GracefulShutdownManager {
     return body_and_clean_up<T, std::decay_t<F>>(state_, std::move(body), std::forward<F>(cleanup));
   }
 
-  /// Called once, when a shutdown is asked for; at once if that has happened. Callbacks are called in the order in which
-  /// they were added; what one throws is logged, and the next is called.
+  /// Called once, when a shutdown is asked for; at once if that has happened. Callbacks are called in the order in
+  /// which they were added; what one throws is logged, and the next is called.
   void on_shutdown(std::function<void()> callback);
   /// Called for each signal that is delivered, in order, with its number; 0 for `request_shutdown()`.
   void on_signal(std::function<void(int)> callback);
@@ -150,7 +150,7 @@ class AGENTFLOW_API GracefulShutdownManager {
 
   /// What the program should exit with: 0 when everything was drained, 75 (EX_TEMPFAIL) when something that
   /// `run_until_shutdown` or `run_until_cancelled` ran was interrupted and can be resumed, 128 + n when the exit was
-  /// forced, n being the last signal (SIGTERM if there was none).
+  /// forced, n being the signal that forced it, or the last before the deadline (SIGTERM if there was none).
   int exit_code() const noexcept;
 
  private:
