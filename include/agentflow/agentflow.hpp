@@ -3,10 +3,17 @@
 // testing/.
 #pragma once
 
+#include <agentflow/async/background_tasks.hpp>
+#include <agentflow/async/blocking.hpp>
 #include <agentflow/async/gather.hpp>
+#include <agentflow/async/generator.hpp>
 #include <agentflow/async/outcome.hpp>
+#include <agentflow/async/retry.hpp>
+#include <agentflow/async/retry_policy.hpp>
 #include <agentflow/async/run.hpp>
 #include <agentflow/async/semaphore.hpp>
+#include <agentflow/async/shutdown_manager.hpp>
+#include <agentflow/async/shutdown_stats.hpp>
 #include <agentflow/async/sleep.hpp>
 #include <agentflow/async/timeout.hpp>
 #include <agentflow/core/clock.hpp>

@@ -38,12 +38,19 @@ void BlockingPool::submit(UniqueFunction<void()> job) {
         // Those that run already will do it.
         if (threads_.empty()) {
           shared_->jobs.pop_back();
-          throw error(errc::resource_exhausted, std::string("cannot start a thread for a blocking node: ") + e.what());
+          throw error(errc::resource_exhausted,
+                      std::string("cannot start a thread for a blocking function: ") + e.what());
         }
       }
     }
   }
   shared_->wake.notify_one();
+}
+
+void BlockingPool::drop() {
+  std::deque<UniqueFunction<void()>> dropped;  // goes when nothing is locked
+  std::lock_guard lock(shared_->mutex);
+  dropped.swap(shared_->jobs);
 }
 
 void BlockingPool::Shared::work() {

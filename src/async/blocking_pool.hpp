@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Private: the threads that af::blocking nodes run on.
+// Private: the threads that blocking functions run on.
 #pragma once
 
 #include <condition_variable>
@@ -25,6 +25,9 @@ class BlockingPool {
   ~BlockingPool();
   /// Runs `job` on a thread of the pool. The job must not throw.
   void submit(UniqueFunction<void()> job);
+  /// Forgets what was submitted and has not begun.
+  void drop();
+  std::size_t max_threads() const noexcept { return max_threads_; }
 
  private:
   // Owned by the threads too, so that the pool may even be destroyed on one of them.

@@ -78,7 +78,8 @@ class ChildGroup : public std::enable_shared_from_this<ChildGroup> {
   bool finished_ = false;
 };
 
-/// How other threads reach a group that may be gone: the group's coroutine holds the one end, and cuts it when it leaves.
+/// How other threads reach a group that may be gone: the group's coroutine holds the one end, and cuts it when it
+/// leaves.
 class CancelLink {
  public:
   void connect(ChildGroup* group) {
@@ -87,11 +88,19 @@ class CancelLink {
   }
   void cancel() {
     std::lock_guard lock(mutex_);
-    if (group_ != nullptr) group_->cancel();
+    if (group_ == nullptr) return;
+    cancelled_ = true;
+    group_->cancel();
+  }
+  /// Whether it was used in time.
+  bool cancelled() const {
+    std::lock_guard lock(mutex_);
+    return cancelled_;
   }
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  bool cancelled_ = false;
   ChildGroup* group_ = nullptr;
 };
 

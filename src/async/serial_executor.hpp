@@ -11,7 +11,8 @@
 
 namespace agentflow::detail {
 
-/// `any_io_executor::target` alone does not look at the type (Asio before 1.24): it gives a pointer to whatever is there.
+/// `any_io_executor::target` alone does not look at the type (Asio before 1.24): it gives a pointer to whatever is
+/// there.
 template <class E>
 const E* target(const asio::any_io_executor& ex) noexcept {
   return ex.target_type() == typeid(E) ? ex.target<E>() : nullptr;

@@ -126,7 +126,8 @@ class Engine {
   std::unique_ptr<Clock::Timer> arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started);
   void on_timer(Task& t, std::uint64_t generation, bool idle);
   bool should_retry(Task& t, const std::exception_ptr& e) const;
-  std::chrono::nanoseconds backoff(const Task& t);
+  /// Reports that an attempt failed and is retried; gives the wait before the next.
+  std::chrono::nanoseconds backoff(Task& t, const std::exception_ptr& e);
   void handle_error(Task& t, const std::exception_ptr& e);
 
   // events

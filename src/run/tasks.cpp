@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What an engine awaits: nodes, fan-outs, attempts with limits in time, subgraphs, async routers.
 #include <algorithm>
-#include <cmath>
 #include <random>
 #include <utility>
 
@@ -284,9 +283,14 @@ asio::awaitable<void> Engine::run_task(Task& t) {
       handle_error(t, failure);
       co_return;
     }
-    publish_node(t, chunk_kind::node_retry, describe(failure));
-    t.context.log(log_level::warn, fmt::format("attempt {} failed and is retried: {}", t.attempt, describe(failure)));
-    co_await sleep_on(clock, backoff(t));
+    std::chrono::nanoseconds delay{0};
+    try {
+      delay = backoff(t, failure);
+    } catch (...) {
+      handle_error(t, std::current_exception());
+      co_return;
+    }
+    co_await sleep_on(clock, delay);
     ++t.attempt;
     t.timed_out = false;
     t.io.targets.clear();
@@ -411,12 +415,13 @@ bool Engine::should_retry(Task& t, const std::exception_ptr& e) const {
   return !policy->predicate() || policy->predicate()(e);
 }
 
-std::chrono::nanoseconds Engine::backoff(const Task& t) {
+std::chrono::nanoseconds Engine::backoff(Task& t, const std::exception_ptr& e) {
   const auto& policy = *t.spec->options.retry();
-  const double wanted = static_cast<double>(policy.backoff().count()) * std::pow(policy.factor(), t.attempt - 1);
-  const double capped = std::min(wanted, static_cast<double>(policy.cap().count()));
-  const double part = static_cast<double>(run_.random() >> 11) * 0x1.0p-53;
-  return std::chrono::nanoseconds(static_cast<std::int64_t>(capped * (1.0 - policy.jitter() * part)));
+  const auto delay = policy.delay(t.attempt, static_cast<double>(run_.random() >> 11) * 0x1.0p-53);
+  publish_node(t, chunk_kind::node_retry, describe(e));
+  t.context.log(log_level::warn, fmt::format("attempt {} failed and is retried: {}", t.attempt, describe(e)));
+  if (policy.hook()) policy.hook()(RetryEvent(t.attempt, policy.attempts(), delay, e));
+  return delay;
 }
 
 void Engine::handle_error(Task& t, const std::exception_ptr& e) {

@@ -179,8 +179,7 @@ TEST_CASE("25 with a limit, a failure is thrown and what had not begun never beg
   std::vector<asio::awaitable<int>> again;
   again.push_back(fail_at_once());
   for (int i = 0; i < 8; ++i) again.push_back(meter.work(i));
-  const auto outcomes =
-      loop.run(af::gather(std::move(again), af::return_exceptions, af::GatherOptions().limit(2)));
+  const auto outcomes = loop.run(af::gather(std::move(again), af::return_exceptions, af::GatherOptions().limit(2)));
   CHECK_FALSE(outcomes[0]);
   CHECK(std::count_if(outcomes.begin(), outcomes.end(), [](const auto& o) { return o.has_value(); }) == 8);
 }

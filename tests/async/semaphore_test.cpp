@@ -142,8 +142,8 @@ TEST_CASE("24 a permit that was granted to a cancelled coroutine goes to the nex
                    asio::bind_cancellation_slot(signal.slot(), [](std::exception_ptr) {}));
     asio::co_spawn(ex, note(semaphore, order, 'b'), [](std::exception_ptr) {});
     co_await give_way(5);
-    slot.release();                                     // granted to a, which has not run yet
-    signal.emit(asio::cancellation_type::terminal);     // and never will get it
+    slot.release();                                  // granted to a, which has not run yet
+    signal.emit(asio::cancellation_type::terminal);  // and never will get it
     co_await give_way(10);
   };
   loop.run(all());
@@ -161,8 +161,7 @@ TEST_CASE("24 a semaphore serves coroutines of several threads and event loops",
     co_return 7;
   };
   std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i)
-    threads.emplace_back([&] { CHECK(af::run(many(), af::RunOptions().threads(2)) == 7); });
+  for (int i = 0; i < 4; ++i) threads.emplace_back([&] { CHECK(af::run(many(), af::RunOptions().threads(2)) == 7); });
   for (auto& t : threads) t.join();
   CHECK(load.done == 800);
   CHECK(load.most <= 3);

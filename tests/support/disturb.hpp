@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <system_error>
+#include <thread>
 
 #include <asio/cancellation_signal.hpp>
 #include <asio/error.hpp>
@@ -22,8 +23,12 @@ template <class Make>
 std::uint64_t disturb_everywhere(Make make, std::chrono::nanoseconds patience = {}) {
   using agentflow::testing::VirtualLoop;
   const long alive = Alive::count();
+  // Other threads may need a moment to let go, and the loop to hear of it.
+  const auto limit = [&] { return std::chrono::steady_clock::now() + patience; };
   auto settled = [&](VirtualLoop& loop) {
-    loop.drain();
+    loop.wait_for_threads(std::chrono::nanoseconds::zero());
+    for (const auto end = limit(); loop.drain(), Alive::count() != alive && std::chrono::steady_clock::now() < end;)
+      std::this_thread::yield();
     CHECK(loop.clock()->pending() == 0);
   };
   std::uint64_t last = 0;

@@ -29,8 +29,8 @@ asio::awaitable<T> timeout_typed(Cell<T> cell, asio::awaitable<void> work, std::
 /// **Errors** `timeout_error` (`errc::timed_out`) if the limit was passed before the end, with what the work threw
 /// nested in it unless that was only the cancellation; otherwise what the work throws.
 /// **Cancellation** cancels the work, joins it, and throws `cancelled_error`, whatever the limit.
-/// **Units/limits** The clock is that of the execution context, see `set_clock`. Work that does not heed cancellation is
-/// waited for, and times out all the same.
+/// **Units/limits** The clock is that of the execution context, see `set_clock`. Work that does not heed cancellation
+/// is waited for, and times out all the same.
 ///
 /// **Example** `auto result = co_await af::timeout(app.ainvoke("Hello"), 30s);`
 template <class T>
