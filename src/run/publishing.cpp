@@ -74,6 +74,7 @@ struct Publishing::State {
   bool waiting = false;  // for one
   bool closing = false;
   bool ended = false;
+  bool left_behind = false;
   std::shared_ptr<ParkingSpot> closer;
   ParkingSpot idle;
   asio::cancellation_signal signal;  // on the thread alone
@@ -90,7 +91,8 @@ Publishing::~Publishing() {
   bool ended = false;
   if (thread_.get_id() != std::this_thread::get_id()) {
     std::unique_lock lock(state_->mutex);
-    ended = state_->changed.wait_for(lock, patience, [this] { return state_->ended; });
+    const auto limit = state_->left_behind ? std::chrono::milliseconds(0) : patience;
+    ended = state_->changed.wait_for(lock, limit, [this] { return state_->ended; });
   }
   if (ended)
     thread_.join();
@@ -227,6 +229,7 @@ asio::awaitable<ShutdownPart> Publishing::close(std::chrono::nanoseconds drain, 
   part.failed = state->failed + state->dropped;
   part.cancelled = state->cancelled;
   part.abandoned = ended ? 0 : 1;
+  state->left_behind = !ended;
   part.error = state->error;
   part.duration = Clock::system()->now() - begin;
   part.status = !ended                ? shutdown_status::timed_out

@@ -126,7 +126,7 @@ BlockingPool& GraphCore::pool() {
 void GraphCore::add(RunCore& run) {
   std::lock_guard lock(mutex_);
   if (closing_.begun()) throw graph_closed_error(errc::graph_closed, "the graph is closed: it starts no new runs");
-  has_run_ = true;
+  has_run_.store(true, std::memory_order_relaxed);
   run.next_ = runs_;
   if (runs_ != nullptr) runs_->prev_ = &run;
   runs_ = &run;
