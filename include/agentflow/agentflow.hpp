@@ -3,10 +3,13 @@
 // testing/.
 #pragma once
 
+#include <agentflow/async/background_tasks.hpp>
 #include <agentflow/async/gather.hpp>
 #include <agentflow/async/outcome.hpp>
 #include <agentflow/async/run.hpp>
 #include <agentflow/async/semaphore.hpp>
+#include <agentflow/async/shutdown_manager.hpp>
+#include <agentflow/async/shutdown_stats.hpp>
 #include <agentflow/async/sleep.hpp>
 #include <agentflow/async/timeout.hpp>
 #include <agentflow/core/call_site.hpp>
@@ -26,7 +29,9 @@
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/graph/node.hpp>
 #include <agentflow/graph/options.hpp>
+#include <agentflow/graph/publisher.hpp>
 #include <agentflow/graph/state_ops.hpp>
+#include <agentflow/run/background.hpp>
 #include <agentflow/run/debug.hpp>
 #include <agentflow/run/erased_graph.hpp>
 #include <agentflow/run/options.hpp>
@@ -46,4 +51,5 @@
 #include <agentflow/typed/input.hpp>
 #include <agentflow/typed/run.hpp>
 #include <agentflow/typed/state_graph.hpp>
+#include <agentflow/typed/with_graph.hpp>
 #include <agentflow/version.hpp>

@@ -87,11 +87,19 @@ class CancelLink {
   }
   void cancel() {
     std::lock_guard lock(mutex_);
-    if (group_ != nullptr) group_->cancel();
+    if (group_ == nullptr) return;
+    cancelled_ = true;
+    group_->cancel();
+  }
+  /// Whether it was used in time.
+  bool cancelled() const {
+    std::lock_guard lock(mutex_);
+    return cancelled_;
   }
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  bool cancelled_ = false;
   ChildGroup* group_ = nullptr;
 };
 

@@ -37,6 +37,11 @@ asio::awaitable<void> NodeContext::sleep(std::chrono::nanoseconds duration) {
   co_await detail::sleep_on(clock(), duration);
 }
 
+void NodeContext::background(std::string name, asio::awaitable<void> work,
+                             std::optional<std::chrono::nanoseconds> limit) {
+  static_cast<detail::Task&>(*task_).engine->run().spawn_background(std::move(name), std::move(work), limit);
+}
+
 void* NodeContext::user_object(const std::type_info& wanted) const {
   const RunInfo& run = *task_->run;
   if (run.user == nullptr)

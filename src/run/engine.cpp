@@ -99,7 +99,7 @@ bool Engine::plan() {
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
   if (next_.empty()) std::swap(next_, deferred_);
   if ((cut_ || !next_.empty()) && run_.info.stop_requested.load(std::memory_order_relaxed)) {
-    status_ = run_status::stopped;
+    status_ = run_.stop_status();
     return false;
   }
   if (next_.empty()) {
@@ -205,7 +205,7 @@ void Engine::run_inline(Task& t) {
       }
       leave_child(t);
     } else {
-      const Call call(*this, t, Part::node);
+      const Entry entry(*this, t, Part::node);
       t.spec->node->call(t.io);
     }
     finished(t);
@@ -276,7 +276,7 @@ void Engine::merge() {
       if (t.state != Task::State::finished) continue;
       guard.writer(t.spec->name);
       try {
-        const Call call(*this, t, Part::reducers);
+        const Entry entry(*this, t, Part::reducers);
         spec_.ops->apply(state_.get(), t.io.update, &guard);
         spec_.ops->clear_update(t.io.update);
       } catch (...) {

@@ -145,14 +145,14 @@ class Engine {
     if (t.watch != nullptr) leave(t);
   }
   /// Around user code that does not suspend.
-  class Call {
+  class Entry {
    public:
-    Call(Engine& engine, Task& t, Part part) : watch_(engine.debug_ ? engine.enter(t, part) : nullptr) {}
-    ~Call() {
+    Entry(Engine& engine, Task& t, Part part) : watch_(engine.debug_ ? engine.enter(t, part) : nullptr) {}
+    ~Entry() {
       if (watch_ != nullptr) watch_->leave();
     }
-    Call(const Call&) = delete;
-    Call& operator=(const Call&) = delete;
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
 
    private:
     UserCode mark_;

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/this_coro.hpp>
 
@@ -18,6 +19,17 @@ template <class Until>
 void pump(asio::io_context& loop, Until until) {
   while (!until())
     if (loop.run_one() == 0) break;
+}
+
+/// Lets what was started on a private loop go on, within bounds.
+void finish_background(detail::GraphCore& graph, asio::io_context& loop) {
+  const auto& background = graph.background();
+  if (background->empty() || background->running_on(loop.get_executor()) == 0) return;
+  loop.restart();
+  auto closing = background->close_on(loop.get_executor(), graph.options().shutdown_timeout());
+  auto done = [&loop](const std::exception_ptr&, const ShutdownPart&) { loop.stop(); };
+  asio::co_spawn(loop, std::move(closing), std::move(done));
+  loop.run();
 }
 
 }  // namespace
@@ -42,11 +54,13 @@ ErasedRun::~ErasedRun() {
 void ErasedRun::run_blocking() {
   if (core_->graph().spec().all_sync && core_->channel() == nullptr) {
     core_->run_here();
+    if (auto* loop = core_->own_loop(); loop != nullptr) finish_background(core_->graph(), *loop);
     return;
   }
   asio::io_context loop(1);
   core_->launch(loop.get_executor(), &loop);
   loop.run();
+  finish_background(core_->graph(), loop);
 }
 
 void ErasedRun::start(const asio::any_io_executor& ex) { core_->launch(detail::serial(ex)); }
@@ -55,14 +69,16 @@ bool ErasedRun::started() const noexcept { return core_->launched() || core_->do
 
 asio::awaitable<void> ErasedRun::attend(const asio::any_io_executor& ex) {
   // A run that is watched has an executor of its own.
+  // A run that is watched, or that a close must be able to cancel, has a driver of its own.
   const bool here = core_->channel() == nullptr && core_->debug() == nullptr &&
-      (core_->graph().spec().all_sync || (!core_->deadline() && detail::is_serial(ex)));
-  return here ? core_->run_in_place() : wait();
+      !core_->graph().options().has_shutdown_timeout() && (core_->graph().spec().all_sync || (!core_->deadline() && detail::is_serial(ex)));
+  return here ? core_->run_in_place(ex) : wait();
 }
 
 asio::awaitable<void> ErasedRun::wait() {
   if (!started() && core_->graph().spec().all_sync && core_->channel() == nullptr && core_->debug() == nullptr) {
-    co_await core_->run_in_place();
+    auto ex = co_await asio::this_coro::executor;
+    co_await core_->run_in_place(ex);
     co_return;
   }
   if (!started()) {
@@ -129,12 +145,15 @@ ErasedStream& ErasedStream::operator=(ErasedStream&& other) noexcept {
 }
 
 ErasedStream::~ErasedStream() {
-  if (!loop_ || run_.core_ == nullptr || !run_.core_->launched() || run_.done()) return;
+  if (!loop_ || run_.core_ == nullptr || !run_.core_->launched()) return;
   // Structured: what the run started ends here, not later.
   try {
-    run_.discard_events();
-    run_.cancel();
-    pump(loop_->io, [this] { return run_.done(); });
+    if (!run_.done()) {
+      run_.discard_events();
+      run_.cancel();
+      pump(loop_->io, [this] { return run_.done(); });
+    }
+    finish_background(run_.core_->graph(), loop_->io);
   } catch (...) {
     // A handler of the application's threw; the loop and all it holds are destroyed next.
   }
@@ -200,6 +219,27 @@ asio::awaitable<std::size_t> ErasedGraph::astop(std::string thread_id) const {
 }
 
 const std::shared_ptr<const GraphSpec>& ErasedGraph::spec() const noexcept { return core_->shared_spec(); }
+
+asio::awaitable<ShutdownStats> ErasedGraph::aclose() const { return detail::Closing::close(core_); }
+
+ShutdownStats ErasedGraph::close() const {
+  refuse_on_loop_thread("close()", "co_await aclose()");
+  asio::io_context loop(1);
+  ShutdownStats stats;
+  std::exception_ptr failure;
+  auto done = [&](std::exception_ptr e, ShutdownStats s) {
+    failure = std::move(e);
+    stats = std::move(s);
+    loop.stop();
+  };
+  asio::co_spawn(loop, aclose(), std::move(done));
+  loop.run();
+  if (failure) std::rethrow_exception(failure);
+  return stats;
+}
+
+bool ErasedGraph::closed() const noexcept { return core_->closing().begun(); }
+BackgroundTasks ErasedGraph::background_tasks() const { return BackgroundTasks(core_->background()); }
 
 void ErasedGraph::refuse_on_loop_thread(std::string_view call, std::string_view instead) {
   detail::refuse_on_loop_thread(call, instead);

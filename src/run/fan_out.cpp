@@ -94,7 +94,7 @@ void Engine::run_function(Task& t) {
   std::exception_ptr failure;
   try {
     if (watched_) publish_node(t, chunk_kind::node_start);
-    const Call call(*this, t, Part::node);
+    const Entry entry(*this, t, Part::node);
     t.spec->node->call(t.io);
   } catch (...) {
     failure = std::current_exception();

@@ -346,7 +346,7 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
     t.io.targets.clear();
     spec_.ops->clear_update(t.io.update);
     t.timed_out = false;
-    const Call call(*this, t, Part::handler);
+    const Entry entry(*this, t, Part::handler);
     t.spec->handler->call(t.io, wrapped);
   }
 }
@@ -356,14 +356,14 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
 void Engine::enter_child(Task& t) {
   auto path = path_.empty() ? t.spec->name : path_ + "/" + t.spec->name;
   t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), std::move(path), depth_ + 1, this, &t);
-  const Call call(*this, t, Part::mapping);
+  const Entry entry(*this, t, Part::mapping);
   t.child->begin(t.spec->node->enter(t.io));
 }
 
 void Engine::leave_child(Task& t) {
   const auto child = std::move(t.child);
-  cut_ = cut_ || child->status() == run_status::stopped;
-  const Call call(*this, t, Part::mapping);
+  cut_ = cut_ || child->status() == run_status::stopped || child->status() == run_status::drained;
+  const Entry entry(*this, t, Part::mapping);
   t.spec->node->leave(t.io, child->take_state());
 }
 
@@ -385,6 +385,7 @@ asio::awaitable<void> Engine::run_router() {
   } catch (...) {
     failure = std::current_exception();
   }
+  await_ends(t);
   co_await leave_user_code();
   if (borrowed_)
     notice(co_await asio::this_coro::cancellation_state);

@@ -2,6 +2,8 @@
 // Debug mode's eye on a run.
 #include "run/watch.hpp"
 
+#include <typeinfo>
+
 #include <fmt/format.h>
 
 #include "run/run_core.hpp"
@@ -110,6 +112,10 @@ void Engine::leave(Task& t) {
 asio::any_io_executor under_watch(RunCore& run, const asio::any_io_executor& ex) {
   if (run.debug() == nullptr) return ex;
   return WatchedExecutor(ex, std::make_shared<Watch>(run));
+}
+
+asio::any_io_executor without_watch(const asio::any_io_executor& ex) {
+  return ex.target_type() == typeid(WatchedExecutor) ? ex.target<WatchedExecutor>()->inner() : ex;
 }
 
 }  // namespace agentflow::detail

@@ -78,7 +78,7 @@ class WatchedExecutor {
   }
   template <class P>
     requires asio::can_query<const asio::any_io_executor&, P>::value
-  auto query(const P& property) const {
+  decltype(auto) query(const P& property) const {
     return asio::query(inner_, property);
   }
   template <class P>
@@ -91,6 +91,7 @@ class WatchedExecutor {
   WatchedExecutor prefer(const P& property) const {
     return WatchedExecutor(asio::prefer(inner_, property), watch_);
   }
+  const asio::any_io_executor& inner() const noexcept { return inner_; }
   bool operator==(const WatchedExecutor& o) const noexcept { return inner_ == o.inner_ && watch_ == o.watch_; }
   bool operator!=(const WatchedExecutor& o) const noexcept { return !(*this == o); }
 
@@ -101,5 +102,7 @@ class WatchedExecutor {
 
 /// The executor for another line of control of a run: in debug mode with a watch of its own.
 asio::any_io_executor under_watch(RunCore& run, const asio::any_io_executor& ex);
+/// The executor underneath.
+asio::any_io_executor without_watch(const asio::any_io_executor& ex);
 
 }  // namespace agentflow::detail

@@ -90,6 +90,23 @@ class CompiledGraph {
   std::size_t stop(std::string_view thread_id) const { return graph_.stop(thread_id); }
   asio::awaitable<std::size_t> astop(std::string thread_id) const { return graph_.astop(std::move(thread_id)); }
 
+  /// Closes the graph. It starts no new runs (`graph_closed_error`). Runs under way end as `drained` at their next step,
+  /// background tasks and the publisher finish; what is left after `CompileOptions::shutdown_timeout` is cancelled, and
+  /// joined, within a second more. What does not end by then is left behind, and the result says so.
+  ///
+  /// May be called again and by several at once, also through copies: there is one close, and one result. Not from a
+  /// node of the graph, which would wait for itself until the time is up. `close` blocks, for plain threads.
+  ///
+  /// **Errors** `close` only: `nested_loop_error`. Failures are in the result.
+  /// **Cancellation** does not interrupt the close, but ends its patience: what runs is cancelled at once.
+  ShutdownStats close() const { return graph_.close(); }
+  asio::awaitable<ShutdownStats> aclose() const { return graph_.aclose(); }
+  /// Whether it is closed, or being closed.
+  bool closed() const noexcept { return graph_.closed(); }
+
+  /// What the nodes started with `NodeContext::background`.
+  BackgroundTasks background_tasks() const { return graph_.background_tasks(); }
+
   /// The graph as a Mermaid flowchart, as a Graphviz digraph, and as JSON.
   std::string to_mermaid() const { return graph_.spec()->to_mermaid(); }
   std::string to_dot() const { return graph_.spec()->to_dot(); }
