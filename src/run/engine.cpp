@@ -41,10 +41,8 @@ void Engine::begin(StateBox state) {
       joined_[j].step.assign(joined_[j].missing, 0);
     }
   }
-  first_.run = &run_.info;
+  own(first_);
   first_.node = &start_name;
-  first_.path = &path_;
-  first_.engine = this;
 }
 
 Engine::Need Engine::advance() {
@@ -97,7 +95,7 @@ bool Engine::cancelled() const noexcept {
 
 bool Engine::plan() {
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
-  if (next_.empty()) std::swap(next_, deferred_);
+  if (next_.empty() && !deferred_.empty()) std::swap(next_, deferred_);
   if ((cut_ || !next_.empty()) && run_.info.stop_requested.load(std::memory_order_relaxed)) {
     status_ = run_.stop_status();
     return false;
@@ -146,6 +144,12 @@ void Engine::check_joins() const {
   }
 }
 
+void Engine::own(Task& t) noexcept {
+  t.engine = this;
+  t.run = &run_.info;
+  t.path = &path_;
+}
+
 void Engine::make_tasks() {
   count_ = next_.size();
   if (count_ > 1 && count_ - 1 > more_capacity_) {
@@ -153,18 +157,16 @@ void Engine::make_tasks() {
     more_capacity_ = 0;
     more_ = std::make_unique<Task[]>(capacity);
     more_capacity_ = capacity;
+    for (std::size_t i = 1; i <= capacity; ++i) own(task(i));
   }
   for (std::size_t i = 0; i < count_; ++i) {
     Task& t = task(i);
-    t.engine = this;
-    t.run = &run_.info;
     t.spec = &spec_.nodes[next_[i].node];
     t.node = &t.spec->name;
-    t.path = &path_;
     t.step = steps_;
     t.index = static_cast<std::uint32_t>(i);
     t.input = std::move(next_[i].input);
-    t.origin.reset();
+    if (t.origin) t.origin.reset();
     t.state = Task::State::waiting;
     t.lane = nullptr;
     t.cancel_requested.store(false, std::memory_order_relaxed);

@@ -37,7 +37,9 @@ asio::awaitable<void> Engine::run_many() {
       if (engine.borrowed_) engine.run_.note_cancellation();
       engine.cancel_running();
     };
+    co_await leave_user_code();
     co_await fan_->join.park(on_cancel, this);
+    co_await enter_user_code();
     if (!borrowed_) co_await asio::this_coro::reset_cancellation_state();
   }
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");

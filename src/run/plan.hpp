@@ -31,6 +31,13 @@ class Plan {
   void reserve(std::size_t n) {
     if (n > 1) many_.reserve(n);
   }
+  /// A plain trigger.
+  void push_back(NodeId node) {
+    if (size_ > 0) return push_back(Planned{node, 0, nullptr});
+    one_.node = node;
+    one_.order = 0;
+    size_ = 1;
+  }
   void push_back(Planned p) {
     if (size_ == 0) {
       one_ = std::move(p);

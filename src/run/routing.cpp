@@ -121,7 +121,7 @@ void Engine::enqueue(const Target& target, const std::string& from) {
   if (n.node->input_type() != *target.type())
     routing_failed(from, fmt::format("a Send to '{}' carries another type than the node takes", n.name), nullptr);
   auto& list = n.options.defer() ? deferred_ : next_;
-  list.push_back({*id, ++sends_, target.input()});
+  list.push_back(Planned{*id, ++sends_, target.input()});
 }
 
 void Engine::trigger(NodeId id) {
@@ -129,10 +129,10 @@ void Engine::trigger(NodeId id) {
   if (!n.takes_state)
     routing_failed(n.name, fmt::format("'{}' takes an input of its own: only a Send can start it", n.name), nullptr);
   if (!n.options.defer()) {
-    next_.push_back({id, 0, nullptr});
+    next_.push_back(id);
   } else if (std::none_of(deferred_.begin(), deferred_.end(),
                           [id](const Planned& p) { return p.node == id && p.order == 0; })) {
-    deferred_.push_back({id, 0, nullptr});
+    deferred_.push_back(id);
   }
 }
 

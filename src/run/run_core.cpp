@@ -126,7 +126,7 @@ BlockingPool& GraphCore::pool() {
 void GraphCore::add(RunCore& run) {
   std::lock_guard lock(mutex_);
   if (closing_.begun()) throw graph_closed_error(errc::graph_closed, "the graph is closed: it starts no new runs");
-  has_run_ = true;
+  has_run_.store(true, std::memory_order_relaxed);
   run.next_ = runs_;
   if (runs_ != nullptr) runs_->prev_ = &run;
   runs_ = &run;
@@ -141,12 +141,14 @@ void GraphCore::remove(RunCore& run) noexcept {
   if (run.next_ != nullptr) run.next_->prev_ = run.prev_;
   run.next_ = run.prev_ = nullptr;
   if (run.begun_) closing_.run_ended(run);
-  ended_.notify_all();
+  if (waiting_ > 0) ended_.notify_all();
 }
 
 void GraphCore::wait_for(const RunCore& run) {
   std::unique_lock lock(mutex_);
+  ++waiting_;
   ended_.wait(lock, [&run] { return run.done(); });
+  --waiting_;
 }
 
 std::vector<std::shared_ptr<RunCore>> GraphCore::request_stop(std::string_view thread_id) {
@@ -373,7 +375,7 @@ void RunCore::close_up() noexcept {
     done_.store(true, std::memory_order_release);
     waiters.swap(waiters_);
     // An executor must not outlive its context; handles of the run may.
-    executor_ = {};
+    if (executor_) executor_ = {};
   }
   graph_->remove(*this);
   if (channel_) channel_->end();

@@ -78,6 +78,7 @@ class GraphCore {
   std::atomic<bool> has_run_{false};
   std::mutex mutex_;
   std::condition_variable ended_;  // some run
+  std::size_t waiting_ = 0;        // for that
   RunCore* runs_ = nullptr;
   std::unique_ptr<BlockingPool> pool_;
   const std::shared_ptr<Background> background_;

@@ -99,12 +99,12 @@ void Engine::notice(asio::cancellation_state state) noexcept {
 asio::awaitable<void> Engine::drive(bool borrowed) {
   borrowed_ = borrowed;
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
-  co_await leave_user_code();
+  co_await enter_user_code();
   std::exception_ptr failure;
   try {
     if (parent_ == nullptr) run_.started();
+    if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
     for (;;) {
-      if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
       const Need need = advance();
       if (need == Need::nothing) break;
       if (need == Need::one) {
@@ -113,7 +113,6 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
         if (watched_) publish_node(t, chunk_kind::node_start);
         t.state = Task::State::running;
         std::exception_ptr thrown;
-        co_await enter_user_code();
         await_begins(t, Part::node);
         try {
           if (t.spec->kind == node_kind::subgraph)
@@ -125,7 +124,7 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
           thrown = std::current_exception();
         }
         await_ends(t);
-        co_await leave_user_code();
+        co_await enter_user_code();  // it may have left it
         if (borrowed_)
           notice(co_await asio::this_coro::cancellation_state);
         else
@@ -136,9 +135,14 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
       } else if (need == Need::route) {
         co_await run_router();
       } else if (need == Need::yield) {
+        co_await leave_user_code();
         co_await asio::post(asio::use_awaitable);
+        co_await enter_user_code();
+        if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
       } else {
+        co_await leave_user_code();
         co_await run_.channel()->room();
+        co_await enter_user_code();
       }
     }
   } catch (...) {
@@ -378,7 +382,6 @@ asio::awaitable<void> Engine::run_router() {
   const RouterSpec& r = current_router();
   Route answer;
   std::exception_ptr failure;
-  co_await enter_user_code();
   await_begins(t, Part::router);
   try {
     answer = co_await r.router->acall(state_.get(), t.context);
@@ -386,7 +389,7 @@ asio::awaitable<void> Engine::run_router() {
     failure = std::current_exception();
   }
   await_ends(t);
-  co_await leave_user_code();
+  co_await enter_user_code();
   if (borrowed_)
     notice(co_await asio::this_coro::cancellation_state);
   else
