@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A node that asks another service over the network: an HTTP exchange on Asio sockets, with a limit in time. The service
-// is a part of this program.
+// A node that asks another service over the network: an HTTP exchange on Asio sockets, with a limit in time. The
+// service is a part of this program.
 #include <array>
 #include <chrono>
 #include <exception>

@@ -80,7 +80,8 @@ asio::awaitable<int> amain() {
   const auto both = co_await af::gather(app.ainvoke("ann", config), app.ainvoke("bob", config));
   const auto& [ann, bob] = both;
   std::cout << ann->messages.back() << "\n" << bob->messages.back() << "\n";
-  co_return ann->messages.back().text() == "ordered: tea cups" && bob->messages.back().text() == "ordered: coffee" ? 0 : 1;
+  co_return ann->messages.back().text() == "ordered: tea cups" && bob->messages.back().text() == "ordered: coffee" ? 0
+                                                                                                                   : 1;
 }
 
 int main() { return af::run(amain()); }

@@ -30,7 +30,8 @@ struct Log {
 asio::awaitable<void> produce(Queue& queue, Log& log, int messages) {
   for (int i = 0; i < messages; ++i) {
     log.most_waiting = std::max(log.most_waiting, ++log.waiting);
-    co_await queue.async_send(asio::error_code(), "message " + std::to_string(i), asio::use_awaitable);  // waits for room
+    co_await queue.async_send(asio::error_code(), "message " + std::to_string(i),
+                              asio::use_awaitable);  // waits for room
   }
   queue.close();
 }

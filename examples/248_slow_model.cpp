@@ -30,7 +30,9 @@ asio::awaitable<int> amain() {
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
 
   std::cout << results.size() << " answers in " << taken.count() << " s, one after the other they take 200 s\n";
-  co_return results.size() == 1000 && results[7]->messages.back().text() == "an answer to question 7" && taken < 20s ? 0 : 1;
+  co_return results.size() == 1000 && results[7]->messages.back().text() == "an answer to question 7" && taken < 20s
+      ? 0
+      : 1;
 }
 
 int main() { return af::run(amain()); }

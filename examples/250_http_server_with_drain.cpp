@@ -67,8 +67,8 @@ asio::awaitable<void> client(tcp::endpoint server, std::string name, Counts& cou
     co_await socket.async_connect(server, asio::use_awaitable);
     for (int i = 0; i < 1000; ++i) {  // more than there is time for
       co_await asio::async_write(socket, asio::buffer(request), asio::use_awaitable);
-      const std::size_t length =
-          co_await asio::async_read_until(socket, asio::dynamic_buffer(received), "hello to " + name, asio::use_awaitable);
+      const std::size_t length = co_await asio::async_read_until(socket, asio::dynamic_buffer(received),
+                                                                 "hello to " + name, asio::use_awaitable);
       received.erase(0, length);
       if (++counts.heard == 500) std::raise(SIGTERM);
     }
@@ -105,7 +105,7 @@ asio::awaitable<int> amain() {
   shutdown.unregister_signal_handlers();
   std::cout << counts.started << " requests read, " << counts.answered << " answered\n" << stats << "\n";
   const bool in_order = drained.status == af::shutdown_status::completed && stats.clean();
-  co_return in_order && counts.started == counts.answered && counts.heard >= 500 ? 0 : 1;
+  co_return in_order&& counts.started == counts.answered&& counts.heard >= 500 ? 0 : 1;
 }
 
 int main() { return af::run(amain()); }

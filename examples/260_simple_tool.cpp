@@ -23,7 +23,8 @@ int main(int argc, char** argv) {
     t.notes.push_back("read " + std::to_string(t.input.size()) + " bytes");
     return t;
   });
-  graph.add_node("question", [](const Text&) { return af::Update<Text>().write<&Text::notes>("somebody should answer"); });
+  graph.add_node("question",
+                 [](const Text&) { return af::Update<Text>().write<&Text::notes>("somebody should answer"); });
   graph.add_node("statement", [](const Text&) { return af::Update<Text>().write<&Text::notes>("noted"); });
   graph.set_entry_point("read");
   graph.add_conditional_edges("read", classify, {"question", "statement"});

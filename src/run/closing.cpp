@@ -55,7 +55,8 @@ bool Closing::finished() const {
 asio::awaitable<ShutdownStats> Closing::close(std::shared_ptr<GraphCore> graph) {
   Closing& self = graph->closing();
   const asio::any_io_executor ex = co_await asio::this_coro::executor;
-  // A close is not interrupted, neither by a cancellation that came before it, as to `with_graph`, nor by one meanwhile.
+  // A close is not interrupted, neither by a cancellation that came before it, as to `with_graph`, nor by one
+  // meanwhile.
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
   ShutdownStats stats;

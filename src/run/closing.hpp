@@ -25,8 +25,8 @@ class GraphCore;
 class RunCore;
 
 /// Closes a graph: drains and cancels its runs, its background tasks, its publisher, each for what is left of one
-/// deadline. The work is done by a coroutine on the executor of the first who asks; all who ask wait for it. Should that
-/// executor go, the next of them begins anew.
+/// deadline. The work is done by a coroutine on the executor of the first who asks; all who ask wait for it. Should
+/// that executor go, the next of them begins anew.
 class Closing {
  public:
   explicit Closing(GraphCore& graph) noexcept : graph_(graph) {}

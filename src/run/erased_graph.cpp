@@ -73,7 +73,8 @@ asio::awaitable<void> ErasedRun::attend(const asio::any_io_executor& ex) {
   // A run that is watched has an executor of its own.
   // A run that is watched, or that a close must be able to cancel, has a driver of its own.
   const bool here = core_->channel() == nullptr && core_->debug() == nullptr &&
-      !core_->graph().options().has_shutdown_timeout() && (core_->graph().spec().all_sync || (!core_->deadline() && detail::is_serial(ex)));
+                    !core_->graph().options().has_shutdown_timeout() &&
+                    (core_->graph().spec().all_sync || (!core_->deadline() && detail::is_serial(ex)));
   return here ? core_->run_in_place(ex) : wait();
 }
 

@@ -27,8 +27,7 @@ class EventChannel final : public EventSink {
       : modes_(modes), capacity_(capacity), tap_(tap) {}
 
   bool listens(stream_mode mode) const noexcept override {
-    return (has(modes_, mode) && !abandoned_.load(std::memory_order_relaxed)) ||
-           (tap_ != nullptr && tap_->wants(mode));
+    return (has(modes_, mode) && !abandoned_.load(std::memory_order_relaxed)) || (tap_ != nullptr && tap_->wants(mode));
   }
   bool push(Chunk chunk) override;
   /// Whether a message of this id has been streamed as tokens; remembers it if `insert`.

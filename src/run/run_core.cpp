@@ -437,8 +437,7 @@ run_status RunCore::stop_status() const {
   switch (asked_) {
     case Asked::nothing: break;
     case Asked::drain: return run_status::drained;
-    case Asked::refuse:
-      throw graph_closed_error(errc::graph_closed, "the graph was closed before the run began");
+    case Asked::refuse: throw graph_closed_error(errc::graph_closed, "the graph was closed before the run began");
   }
   return run_status::stopped;
 }

@@ -145,8 +145,8 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
 
   /// Runs to the end on this thread without a loop; for graphs of plain functions.
   void run_here();
-  /// Runs to the end as a part of the calling coroutine, which keeps `ex`, its executor; that serialises if the graph has any coroutine.
-  /// Nobody else may cancel the run.
+  /// Runs to the end as a part of the calling coroutine, which keeps `ex`, its executor; that serialises if the graph
+  /// has any coroutine. Nobody else may cancel the run.
   asio::awaitable<void> run_in_place(const asio::any_io_executor& ex);
   /// Starts the driver on an executor that serialises; `loop`, if given, is stopped at the end.
   void launch(asio::any_io_executor ex, asio::io_context* loop = nullptr);

@@ -65,9 +65,9 @@ void Watch::report(std::chrono::nanoseconds held) const {
   const double seconds = std::chrono::duration<double>(held).count();
   const double limit = std::chrono::duration<double>(limit_).count();
   if (labels_.empty()) {
-    run->info.logger->log(log_level::warn,
-                          fmt::format("between its nodes the run held the event loop for {:.3f} s (slow_step {:.3f} s)",
-                                      seconds, limit));
+    run->info.logger->log(
+        log_level::warn,
+        fmt::format("between its nodes the run held the event loop for {:.3f} s (slow_step {:.3f} s)", seconds, limit));
     return;
   }
   const Label& label = labels_.back();

@@ -94,13 +94,15 @@ TEST_CASE("A background task goes on behind its run, and closing the graph waits
   const auto audit = std::make_shared<Audit>();
   const bool async = GENERATE(true, false);
   const auto options = af::CompileOptions().clock(loop.clock());
-  const auto app = async ? with_node([&](const Sum&, af::NodeContext& ctx) -> asio::awaitable<void> {
-                             ctx.background("audit", write_audit(audit, 5s));
-                             co_await give_way();
-                           },
-                                     options)
-                         : with_node([&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 5s)); },
-                                     options);
+  const auto app =
+      async ? with_node(
+                  [&](const Sum&, af::NodeContext& ctx) -> asio::awaitable<void> {
+                    ctx.background("audit", write_audit(audit, 5s));
+                    co_await give_way();
+                  },
+                  options)
+            : with_node([&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 5s)); },
+                        options);
   loop.run(app.ainvoke(Sum()));
   CHECK(loop.clock()->passed() == 0s);
   auto tasks = app.background_tasks();
@@ -134,8 +136,8 @@ TEST_CASE("Background tasks that fail are logged, and those that last are cancel
   const auto audit = std::make_shared<Audit>();
   auto options = af::CompileOptions().clock(loop.clock()).logger(logger_to(text)).shutdown_timeout(10s);
   SECTION("a failure") {
-    const auto app = with_node([&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 5s, true)); },
-                               options);
+    const auto app = with_node(
+        [&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 5s, true)); }, options);
     loop.run(app.ainvoke(Sum()));
     const auto stats = loop.run(app.aclose());
     CHECK(stats.background_tasks.failed == 1);
@@ -143,8 +145,8 @@ TEST_CASE("Background tasks that fail are logged, and those that last are cancel
     CHECK_THAT(text.str(), Contains("'audit' failed") && Contains("the disk is full"));
   }
   SECTION("one that takes too long") {
-    const auto app = with_node([&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 1h)); },
-                               options);
+    const auto app =
+        with_node([&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 1h)); }, options);
     loop.run(app.ainvoke(Sum()));
     const auto stats = loop.run(app.aclose());
     CHECK(stats.background_tasks.status == shutdown_status::cancelled);
@@ -153,16 +155,16 @@ TEST_CASE("Background tasks that fail are logged, and those that last are cancel
     CHECK(loop.clock()->passed() == 10s);
   }
   SECTION("with a limit of its own") {
-    const auto app = with_node([&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 1h), 2s); },
-                               options);
+    const auto app = with_node(
+        [&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 1h), 2s); }, options);
     loop.run(app.ainvoke(Sum()));
     CHECK(loop.run(app.aclose()).background_tasks.failed == 1);
     CHECK(loop.clock()->passed() == 2s);
   }
   SECTION("the graph is destroyed unclosed") {
     {
-      const auto app = with_node([&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 1h)); },
-                                 options);
+      const auto app = with_node(
+          [&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 1h)); }, options);
       loop.run(app.ainvoke(Sum()));
       loop.run(give_way(4));
     }
@@ -175,12 +177,14 @@ TEST_CASE("Background tasks that fail are logged, and those that last are cancel
 
 TEST_CASE("Blocking calls wait for the background tasks of their private loop", "[background]") {
   const auto audit = std::make_shared<Audit>();
-  const auto plain = with_node([&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 1ms)); }, {});
-  const auto async = with_node([&](const Sum&, af::NodeContext& ctx) -> asio::awaitable<void> {
-    ctx.background("audit", write_audit(audit, 1ms));
-    co_await give_way();
-  },
-                               {});
+  const auto plain =
+      with_node([&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 1ms)); }, {});
+  const auto async = with_node(
+      [&](const Sum&, af::NodeContext& ctx) -> asio::awaitable<void> {
+        ctx.background("audit", write_audit(audit, 1ms));
+        co_await give_way();
+      },
+      {});
   plain.invoke(Sum());
   CHECK(audit->ended == 1);
   async.invoke(Sum());
@@ -193,7 +197,8 @@ TEST_CASE("Blocking calls wait for the background tasks of their private loop", 
 
 TEST_CASE("A background task that outlives its event loop goes with it", "[background]") {
   const auto audit = std::make_shared<Audit>();
-  const auto app = with_node([&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 1h)); }, {});
+  const auto app =
+      with_node([&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 1h)); }, {});
   {
     af::testing::VirtualLoop loop;
     loop.run(app.ainvoke(Sum()));
@@ -207,8 +212,9 @@ TEST_CASE("A background task that outlives its event loop goes with it", "[backg
 
 TEST_CASE("A publisher sees the events of all runs, whoever awaits them", "[publisher]") {
   const auto recorder = std::make_shared<Recorder>();
-  const auto app = with_node([](const Sum&) { return af::Update<Sum>().write<&Sum::n>(1); },
-                             af::CompileOptions().publisher(recorder, af::stream_mode::updates | af::stream_mode::debug));
+  const auto app =
+      with_node([](const Sum&) { return af::Update<Sum>().write<&Sum::n>(1); },
+                af::CompileOptions().publisher(recorder, af::stream_mode::updates | af::stream_mode::debug));
   const auto first = app.invoke(Sum());
   const auto second = on_loop([&] { return app.ainvoke(Sum()); });
   int chunks = 0;

@@ -88,8 +88,8 @@ TEST_CASE("61 debug mode names the node that holds the loop, and for how long", 
     const auto app = with_node([&](const Sum&) { b.hold(150ms); }).compile(b.debug());
     b.loop.run(app.ainvoke(Sum(), af::RunConfig().thread_id("alice")));
     REQUIRE(b.held().size() == 1);
-    CHECK_THAT(b.held()[0], Contains("thread=alice") && Contains(" n step=1") && Contains("the node held") &&
-                                Contains("0.150 s"));
+    CHECK_THAT(b.held()[0],
+               Contains("thread=alice") && Contains(" n step=1") && Contains("the node held") && Contains("0.150 s"));
   }
   SECTION("a coroutine between two suspensions, with only that part counted") {
     const auto app = with_node([&](const Sum&, af::NodeContext& ctx) -> asio::awaitable<void> {
@@ -120,9 +120,9 @@ TEST_CASE("61 debug mode names the node that holds the loop, and for how long", 
   SECTION("in a subgraph, with its path") {
     Graph outer;
     outer.add_node("outer", with_node([&](const Sum&) -> asio::awaitable<void> {
-                                co_await give_way();
-                                b.hold(300ms);
-                              }).compile());
+                              co_await give_way();
+                              b.hold(300ms);
+                            }).compile());
     outer.set_entry_point("outer").add_edge("outer", "END");
     b.loop.run(outer.compile(b.debug()).ainvoke(Sum()));
     REQUIRE(b.held().size() == 1);
@@ -160,8 +160,8 @@ TEST_CASE("61 debug mode names the node that holds the loop, and for how long", 
     REQUIRE(b.held().size() == 1);
   }
   SECTION("with a limit of the graph's own") {
-    const auto app = with_node([&](const Sum&) { b.hold(20ms); })
-                         .compile(b.options().debug(af::DebugOptions().slow_step(15ms)));
+    const auto app =
+        with_node([&](const Sum&) { b.hold(20ms); }).compile(b.options().debug(af::DebugOptions().slow_step(15ms)));
     b.loop.run(app.ainvoke(Sum()));
     CHECK(b.held().size() == 1);
   }
@@ -213,12 +213,16 @@ TEST_CASE("63 debug mode reports runs that were never begun, with the line", "[d
   const std::string here = std::string("debug_mode_test.cpp:");
   SECTION("an awaitable") {
     const int line = __LINE__ + 1;
-    { auto forgotten = app.ainvoke(Sum()); }
+    {
+      auto forgotten = app.ainvoke(Sum());
+    }
     CHECK_THAT(b.text.str(), Contains(here + std::to_string(line)) && Contains("never begun"));
   }
   SECTION("a stream") {
     const int line = __LINE__ + 1;
-    { auto forgotten = app.astream(Sum()); }
+    {
+      auto forgotten = app.astream(Sum());
+    }
     CHECK_THAT(b.text.str(), Contains(here + std::to_string(line)));
   }
   SECTION("none of those that were") {

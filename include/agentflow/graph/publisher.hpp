@@ -12,8 +12,9 @@ namespace agentflow {
 /// Takes the events of all runs of a graph, for a message queue, a metrics system, an audit log. Given with
 /// `CompileOptions::publisher`.
 ///
-/// The graph calls it on a thread of its own, one event after another, from a bounded queue. Runs never wait for it, and
-/// never fail with it: what it throws is logged and counted, and what does not fit into the queue is dropped and counted.
+/// The graph calls it on a thread of its own, one event after another, from a bounded queue. Runs never wait for it,
+/// and never fail with it: what it throws is logged and counted, and what does not fit into the queue is dropped and
+/// counted.
 ///
 /// **Cancellation** `publish` is cancelled when the graph is being closed and the time is up.
 /// **Thread safety** Never called concurrently by one graph.

@@ -19,8 +19,8 @@ namespace detail {
 class Background;
 }
 
-/// The background tasks of a graph, which its nodes start with `NodeContext::background`. Each runs on the event loop of
-/// the run that started it; closing the graph drains them.
+/// The background tasks of a graph, which its nodes start with `NodeContext::background`. Each runs on the event loop
+/// of the run that started it; closing the graph drains them.
 ///
 /// **Thread safety** Safe. **Lifetime** May outlive the graph.
 class AGENTFLOW_API BackgroundTasks {

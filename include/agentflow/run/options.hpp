@@ -54,12 +54,12 @@ class CompileOptions {
     return *this;
   }
   CompileOptions&& blocking_threads(std::size_t n) && { return std::move(blocking_threads(n)); }
-  /// How long `close()` and `aclose()` let runs, background tasks and the publisher go on before they are cancelled; for
-  /// all of them together. What ends late or not at all delays them by a second at most. Default 30 s.
+  /// How long `close()` and `aclose()` let runs, background tasks and the publisher go on before they are cancelled;
+  /// for all of them together. What ends late or not at all delays them by a second at most. Default 30 s.
   ///
-  /// Give one if the graph is to be closed while it serves others: then each run can be cancelled by itself. Without it a
-  /// run that is part of the coroutine that awaits it (see `ainvoke`) can be cancelled only with that coroutine, and a
-  /// close that runs out of time leaves it behind.
+  /// Give one if the graph is to be closed while it serves others: then each run can be cancelled by itself. Without it
+  /// a run that is part of the coroutine that awaits it (see `ainvoke`) can be cancelled only with that coroutine, and
+  /// a close that runs out of time leaves it behind.
   CompileOptions& shutdown_timeout(std::chrono::nanoseconds d) & {
     shutdown_timeout_ = d;
     return *this;

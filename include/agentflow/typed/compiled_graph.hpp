@@ -91,9 +91,9 @@ class CompiledGraph {
   std::size_t stop(std::string_view thread_id) const { return graph_.stop(thread_id); }
   asio::awaitable<std::size_t> astop(std::string thread_id) const { return graph_.astop(std::move(thread_id)); }
 
-  /// Closes the graph. It starts no new runs (`graph_closed_error`). Runs under way end as `drained` at their next step,
-  /// background tasks and the publisher finish; what is left after `CompileOptions::shutdown_timeout` is cancelled, and
-  /// joined, within a second more. What does not end by then is left behind, and the result says so.
+  /// Closes the graph. It starts no new runs (`graph_closed_error`). Runs under way end as `drained` at their next
+  /// step, background tasks and the publisher finish; what is left after `CompileOptions::shutdown_timeout` is
+  /// cancelled, and joined, within a second more. What does not end by then is left behind, and the result says so.
   ///
   /// May be called again and by several at once, also through copies: there is one close, and one result. Not from a
   /// node of the graph, which would wait for itself until the time is up. `close` blocks, for plain threads.

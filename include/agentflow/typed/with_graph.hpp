@@ -41,11 +41,11 @@ using BodyResult = typename std::invoke_result_t<F&, CompiledGraph<S>&>::value_t
 /// ```
 /// **Errors** what the body throws, after the close.
 /// **Cancellation** cancels the body; the close drains as ever. One that comes during the close cuts that short.
-/// **Lifetime** Copies the graph, which copies share, and the body. On g++ 12 name a lambda that captures by value before
-/// you await with it.
+/// **Lifetime** Copies the graph, which copies share, and the body. On g++ 12 name a lambda that captures by value
+/// before you await with it.
 template <class S, class F>
 asio::awaitable<typename detail::WithGraphResult<detail::BodyResult<S, F>>::type> with_graph(CompiledGraph<S> graph,
-                                                                                           F body) {
+                                                                                             F body) {
   using R = detail::BodyResult<S, F>;
   std::optional<std::conditional_t<std::is_void_v<R>, char, R>> value;
   std::exception_ptr failure;
