@@ -66,16 +66,16 @@ class AGENTFLOW_API RetryPolicy {
   /// The predicate takes the exception by reference, as `[](const std::system_error& e) { return ...; }`; what is
   /// thrown of another type is final then. Or it takes the `const std::exception_ptr&`, and sees everything.
   template <class F>
-  RetryPolicy& when(F predicate) & {
+  RetryPolicy& when(F judge) & {
     if constexpr (std::is_invocable_v<F&, const std::exception_ptr&>)
-      when_ = std::move(predicate);
+      when_ = std::move(judge);
     else
-      when_ = catching(std::function(std::move(predicate)));
+      when_ = catching(std::function(std::move(judge)));
     return *this;
   }
   template <class F>
-  RetryPolicy&& when(F predicate) && {
-    return std::move(when(std::move(predicate)));
+  RetryPolicy&& when(F judge) && {
+    return std::move(when(std::move(judge)));
   }
   /// Called before each wait, to log it for instance. What it throws takes the place of the failure, and is final.
   RetryPolicy& on_retry(std::function<void(const RetryEvent&)> hook) & {
