@@ -69,5 +69,5 @@ int main() {
   int saved = 0;
   std::ifstream(path + ".count") >> saved;
   std::filesystem::remove_all(folder);
-  return result->words == 7 && saved == 7 && result->heartbeats == 3 ? 0 : 1;
+  return result->words == 8 && saved == 8 && result->heartbeats == 3 ? 0 : 1;
 }

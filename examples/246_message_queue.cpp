@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstddef>
 #include <iostream>
-#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -27,23 +26,19 @@ struct Log {
   std::set<std::string> answers;
 };
 
-asio::awaitable<void> produce(Queue& queue, Log& log, int messages) {
+asio::awaitable<void> produce(Queue& queue, Log& log, int messages, int workers) {
   for (int i = 0; i < messages; ++i) {
     log.most_waiting = std::max(log.most_waiting, ++log.waiting);
-    co_await queue.async_send(asio::error_code(), "message " + std::to_string(i),
-                              asio::use_awaitable);  // waits for room
+    co_await queue.async_send(asio::error_code(), "message " + std::to_string(i), asio::use_awaitable);  // waits for room
   }
-  queue.close();
+  // Closing the channel would drop what is in it: an empty message tells a worker that there are no more.
+  for (int i = 0; i < workers; ++i) co_await queue.async_send(asio::error_code(), "", asio::use_awaitable);
 }
 
 asio::awaitable<void> work(Queue& queue, Log& log, App app) {
   for (;;) {
-    std::string message;
-    try {
-      message = co_await queue.async_receive(asio::use_awaitable);
-    } catch (const asio::system_error&) {
-      co_return;  // closed, and empty
-    }
+    const std::string message = co_await queue.async_receive(asio::use_awaitable);
+    if (message.empty()) co_return;
     --log.waiting;
     const auto result = co_await app.ainvoke(message);
     log.answers.insert(result->messages.back().text());
@@ -63,7 +58,7 @@ asio::awaitable<int> amain() {
   const auto executor = co_await asio::this_coro::executor;
   Queue queue(executor, 4);
   Log log;
-  co_await af::gather(produce(queue, log, 40), work(queue, log, app), work(queue, log, app), work(queue, log, app));
+  co_await af::gather(produce(queue, log, 40, 3), work(queue, log, app), work(queue, log, app), work(queue, log, app));
   std::cout << log.answers.size() << " messages handled, never more than " << log.most_waiting << " waiting\n";
   // Four in the queue, one in the hands of the producer, one with each worker.
   co_return log.answers.size() == 40 && log.most_waiting <= 8 ? 0 : 1;

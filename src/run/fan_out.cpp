@@ -25,6 +25,12 @@ bool is_plain_function(const Task& t) noexcept { return t.spec->plain && t.spec-
 asio::awaitable<void> Engine::run_many() {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   begin_fan_out();
+  auto on_cancel = [](void* self) {
+    auto& engine = *static_cast<Engine*>(self);
+    if (engine.borrowed_) engine.run_.note_cancellation();
+    engine.cancel_running();
+  };
+  auto joined = fan_->join.park(on_cancel, this);  // takes its memory before there is something to join
   while (Task* t = take_task()) {
     if (is_plain_function(*t))
       run_function(*t);
@@ -32,13 +38,8 @@ asio::awaitable<void> Engine::run_many() {
       start_lane(executor, *t);
   }
   if (--fan_->pending > 0) {
-    auto on_cancel = [](void* self) {
-      auto& engine = *static_cast<Engine*>(self);
-      if (engine.borrowed_) engine.run_.note_cancellation();
-      engine.cancel_running();
-    };
     co_await leave_user_code();
-    co_await fan_->join.park(on_cancel, this);
+    co_await std::move(joined);
     co_await enter_user_code();
     if (!borrowed_) co_await asio::this_coro::reset_cancellation_state();
   }

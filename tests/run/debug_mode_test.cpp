@@ -212,14 +212,14 @@ TEST_CASE("63 debug mode reports runs that were never begun, with the line", "[d
   const auto app = with_node([](const Sum&) -> asio::awaitable<void> { co_await give_way(); }).compile(b.debug());
   const std::string here = std::string("debug_mode_test.cpp:");
   SECTION("an awaitable") {
-    const int line = __LINE__ + 1;
+    const int line = __LINE__ + 2;
     {
       auto forgotten = app.ainvoke(Sum());
     }
     CHECK_THAT(b.text.str(), Contains(here + std::to_string(line)) && Contains("never begun"));
   }
   SECTION("a stream") {
-    const int line = __LINE__ + 1;
+    const int line = __LINE__ + 2;
     {
       auto forgotten = app.astream(Sum());
     }

@@ -1,5 +1,6 @@
 # Fails unless each statement of the guide, 1 to 64, has a test whose name begins with its number.
 # cmake -D tests=<folder> -D docs=<folder> -P check_numbers.cmake
+cmake_minimum_required(VERSION 3.25)
 file(GLOB_RECURSE files "${tests}/*_test.cpp")
 set(found "")
 foreach(file IN LISTS files)

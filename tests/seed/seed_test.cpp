@@ -226,7 +226,7 @@ TEST_CASE("15 a node that blocks the loop is named", "[seed]") {
   const App app =
       graph_of(block).compile(af::CompileOptions().clock(loop.clock()).logger(logger).debug(af::DebugOptions()));
   loop.run(app.ainvoke("Hello"));
-  CHECK(log.str().find("'agent'") != std::string::npos);
+  CHECK(log.str().find("agent step=1") != std::string::npos);
   CHECK(log.str().find("5.000 s") != std::string::npos);
 }
 
