@@ -29,7 +29,8 @@ struct Log {
 asio::awaitable<void> produce(Queue& queue, Log& log, int messages, int workers) {
   for (int i = 0; i < messages; ++i) {
     log.most_waiting = std::max(log.most_waiting, ++log.waiting);
-    co_await queue.async_send(asio::error_code(), "message " + std::to_string(i), asio::use_awaitable);  // waits for room
+    co_await queue.async_send(asio::error_code(), "message " + std::to_string(i),
+                              asio::use_awaitable);  // waits for room
   }
   // Closing the channel would drop what is in it: an empty message tells a worker that there are no more.
   for (int i = 0; i < workers; ++i) co_await queue.async_send(asio::error_code(), "", asio::use_awaitable);
