@@ -33,7 +33,7 @@ class AGENTFLOW_API Semaphore {
   Semaphore& operator=(const Semaphore&) = delete;
 
   /// One permit. Gives it back when destroyed, from any thread.
-  class AGENTFLOW_API [[nodiscard]] Slot {
+  class [[nodiscard]] AGENTFLOW_API Slot {
    public:
     Slot() = default;
     Slot(Slot&&) noexcept = default;

@@ -111,7 +111,7 @@ class AGENTFLOW_API GracefulShutdownManager {
 
   /// Defers signals while it lives. Sections nest, across threads and `co_await`: when the last one ends, all signals
   /// that came meanwhile are delivered, in order, before its destructor returns. Only the deadline passes through.
-  class AGENTFLOW_API [[nodiscard]] ProtectedSection {
+  class [[nodiscard]] AGENTFLOW_API ProtectedSection {
    public:
     ProtectedSection(ProtectedSection&&) noexcept = default;
     ProtectedSection& operator=(ProtectedSection&&) = delete;
