@@ -140,7 +140,7 @@ void GraphCore::remove(RunCore& run) noexcept {
     runs_ = run.next_;
   if (run.next_ != nullptr) run.next_->prev_ = run.prev_;
   run.next_ = run.prev_ = nullptr;
-  if (run.begun_) closing_.run_ended(run);
+  if (run.begun_ && !run.refused()) closing_.run_ended(run);
   if (waiting_ > 0) ended_.notify_all();
 }
 

@@ -168,6 +168,8 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   void request_stop() noexcept { info.stop_requested.store(true); }
   /// Asks the run to end at its next step, because its graph is being closed.
   void request_drain() noexcept;
+  /// Whether it had not begun when its graph was closed.
+  bool refused() const noexcept { return asked_ == Asked::refuse; }
   /// What a run is that was asked to end. Throws for one that had not begun when its graph was closed.
   run_status stop_status() const;
   /// Starts a task that goes on behind the run.

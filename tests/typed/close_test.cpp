@@ -118,6 +118,30 @@ TEST_CASE("aclose of a graph with nothing under way takes no time", "[close]") {
   CHECK_THROWS_AS(loop.run(std::move(unbegun)), af::graph_closed_error);  // made before, begun after
 }
 
+TEST_CASE("A run that begins too late is refused, and does not count", "[close]") {
+  af::testing::VirtualLoop loop;
+  const auto app = two_steps(4s, options(loop));
+  auto late = app.ainvoke(Sum());
+  auto run = app.start(loop.executor(), Sum());
+  auto begin = [&]() -> asio::awaitable<void> {
+    co_await af::sleep(1s);  // while the close waits for the other
+    bool refused = false;
+    try {
+      co_await std::move(late);
+    } catch (const af::graph_closed_error&) {
+      refused = true;
+    }
+    CHECK(refused);
+  };
+  af::ShutdownStats stats;
+  auto close = [&]() -> asio::awaitable<void> { stats = co_await app.aclose(); };
+  loop.run(af::gather(begin(), close()));
+  CHECK(stats.runs.completed == 1);
+  CHECK(stats.runs.failed == 0);
+  CHECK(stats.clean());
+  CHECK(loop.run(run.result()).status() == af::run_status::drained);
+}
+
 TEST_CASE("aclose cancels what has not ended in time, and joins it", "[close]") {
   af::testing::VirtualLoop loop;
   const auto app = two_steps(1h, options(loop));
