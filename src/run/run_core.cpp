@@ -216,9 +216,7 @@ void check(const RunConfig& c) {
 
 RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes,
                  CallSite made)
-    : graph_(std::move(graph)),
-      config_(config),
-      engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
+    : graph_(std::move(graph)), config_(config), engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
   check(config_);
   info.run_id = RunId::make();
   info.thread_id = config_.thread_id();
@@ -244,8 +242,9 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConf
 RunCore::~RunCore() {
   if (debug() != nullptr && !begun_) {
     try {
-      info.logger->log(log_level::warn, fmt::format("the run made at {}:{} was never begun: await it, or read its stream",
-                                             extras_->made.file(), extras_->made.line()));
+      info.logger->log(log_level::warn,
+                       fmt::format("the run made at {}:{} was never begun: await it, or read its stream",
+                                   extras_->made.file(), extras_->made.line()));
     } catch (...) {
       // No memory for the warning.
     }
@@ -319,8 +318,8 @@ bool RunCore::listening() noexcept { return channel() != nullptr && channel()->l
 
 void RunCore::publish_run(chunk_kind kind, std::string text) {
   channel()->push(Chunk(kind, std::make_shared<Chunk::Origin>(info.run_id, info.thread_id, "", ""), engine_.steps(),
-                       info.clock->wall_now())
-                     .with_text(std::move(text)));
+                        info.clock->wall_now())
+                      .with_text(std::move(text)));
 }
 
 std::exception_ptr RunCore::translate(std::exception_ptr e) const {

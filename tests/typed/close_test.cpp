@@ -3,6 +3,7 @@
 #include <agentflow/typed/with_graph.hpp>
 
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -17,6 +18,7 @@
 #include <asio/thread_pool.hpp>
 
 #include <agentflow/async/gather.hpp>
+#include <agentflow/async/shutdown_manager.hpp>
 #include <agentflow/async/timeout.hpp>
 #include <agentflow/typed/state_graph.hpp>
 
@@ -265,6 +267,23 @@ TEST_CASE("A close whose event loop is destroyed is taken over", "[close]") {
     if (k < 3) CHECK(stats.runs.completed == 1);  // else the first has left it behind by then
     CHECK(stats.runs.completed + stats.runs.cancelled + stats.runs.abandoned == 1);
   }
+}
+
+TEST_CASE("36 a close that comes after the second signal has no patience", "[close]") {
+  af::testing::VirtualLoop loop;
+  const auto app = two_steps(1h, options(loop));
+  auto run = app.start(loop.executor(), Sum());
+  af::GracefulShutdownManager manager(loop.executor());
+  manager.register_signal_handlers();
+  std::raise(SIGTERM);
+  std::raise(SIGINT);
+  while (manager.stage() != af::shutdown_stage::cancelling) std::this_thread::yield();
+  CHECK_THROWS_AS(loop.run(manager.run_until_cancelled(sleep_a_while(1s))), af::shutdown_requested_error);
+  const auto stats = loop.run(manager.close_until_cancelled(app.aclose()));
+  CHECK(loop.clock()->passed() == 0s);
+  CHECK(stats.runs.cancelled == 1);
+  CHECK_FALSE(stats.deadline_exceeded);
+  CHECK_THROWS_AS(loop.run(run.result()), af::cancelled_error);
 }
 
 TEST_CASE("close is refused where it would block a loop, and works in a blocking node", "[close]") {

@@ -25,7 +25,7 @@ asio::awaitable<RunResult<S>> run_one(CompiledGraph<S> graph, Input<S> input, Ru
 
 template <class S, class Inputs>
 std::vector<asio::awaitable<RunResult<S>>> runs_of(const CompiledGraph<S>& graph, Inputs& inputs,
-                                                  const RunConfig& config) {
+                                                   const RunConfig& config) {
   std::vector<asio::awaitable<RunResult<S>>> runs;
   for (auto&& input : inputs) {
     // A view does not own what it shows.
