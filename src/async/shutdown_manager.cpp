@@ -433,21 +433,33 @@ class Connection {
 
 }  // namespace
 
+namespace {
+
+asio::awaitable<void> cancelled_at_once(detail::ChildGroup& group, asio::awaitable<void> work) {
+  group.cancel();  // by a post, so that the work begins first
+  co_await std::move(work);
+}
+
+}  // namespace
+
 asio::awaitable<void> GracefulShutdownManager::bound(std::shared_ptr<State> state, asio::awaitable<void> work,
-                                                     shutdown_stage at) {
+                                                     shutdown_stage at, bool anyway) {
   const asio::any_io_executor ex = co_await asio::this_coro::executor;
   const auto group = std::make_shared<detail::ChildGroup>(ex);
   const auto link = std::make_shared<detail::CancelLink>();
+  bool late = false;
   {
     const Connection connection(link, group.get());
-    if (!state->bind({at, link, {}}))
+    late = !state->bind({at, link, {}});
+    if (late && !anyway)
       throw_shutdown("a shutdown was asked for: this is not started any more", state->first_signal_now(), nullptr);
+    if (late) work = cancelled_at_once(*group, std::move(work));
     co_await group->run(std::move(work), detail::ChildGroup::Plan());
   }
   const auto& failure = group->first_error();
   if (!failure) co_return;
   if (group->cancelled_from_outside()) throw cancelled_error(errc::cancelled, "cancelled before a shutdown");
-  if (!link->cancelled()) std::rethrow_exception(failure);
+  if (!late && !link->cancelled()) std::rethrow_exception(failure);
   state->interrupted = true;
   throw_shutdown("a shutdown was asked for: this was cancelled", state->first_signal_now(), failure);
 }

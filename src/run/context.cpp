@@ -123,7 +123,7 @@ asio::awaitable<void> NodeContext::emit_token(std::string text, std::string mess
 }
 
 void NodeContext::log(log_level level, std::string_view message) const {
-  LogSink* sink = task_->run->logger;
+  LogSink* sink = task_->run->logger.get();
   if (sink == nullptr || !sink->enabled(level)) return;
   sink->log(level, fmt::format("{}{}{} step={} attempt={}: {}", path(), path().empty() ? "" : "/", node(), step(),
                                attempt(), message));

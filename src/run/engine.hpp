@@ -42,7 +42,6 @@ class Task : public TaskInfo {
   NodeIO io;
   std::shared_ptr<const void> input;          // of a Send
   std::unique_ptr<Engine> child;              // of a subgraph
-  Watch* watch = nullptr;                     // in debug mode: what follows the code that is awaited
   asio::cancellation_signal* lane = nullptr;  // cancels the lane of a fan-out that the task is on
   asio::cancellation_signal signal;           // of the lane that the task is the first of
   State state = State::waiting;
@@ -139,12 +138,13 @@ class Engine {
 
   // watch.cpp: debug mode
   Watch* enter(Task& t, Part part);
-  void leave(Task& t);
+  void enter_await(Task& t, Part part);
+  void leave_await(Task& t);
   void await_begins(Task& t, Part part) {
-    if (debug_) t.watch = enter(t, part);
+    if (debug_) enter_await(t, part);
   }
   void await_ends(Task& t) {
-    if (t.watch != nullptr) leave(t);
+    if (debug_) leave_await(t);
   }
   /// Around user code that does not suspend.
   class Entry {

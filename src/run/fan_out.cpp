@@ -115,8 +115,10 @@ void Engine::start_lane(const asio::any_io_executor& executor, Task& first) {
   // A launch that fails (no memory) must not leave the join waiting.
   std::exception_ptr failure;
   try {
+    asio::any_io_executor watched;  // copies of executors are dear
+    if (debug_) watched = under_watch(run_, executor);
     asio::co_spawn(
-        under_watch(run_, executor), run_lane(first),
+        debug_ ? watched : executor, run_lane(first),
         asio::bind_cancellation_slot(first.signal.slot(), asio::bind_executor(InlineExecutor(), std::move(over))));
     return;
   } catch (...) {

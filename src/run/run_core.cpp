@@ -140,7 +140,7 @@ void GraphCore::remove(RunCore& run) noexcept {
     runs_ = run.next_;
   if (run.next_ != nullptr) run.next_->prev_ = run.prev_;
   run.next_ = run.prev_ = nullptr;
-  if (run.begun_) closing_.run_ended(run);
+  if (run.begun_ && !run.refused()) closing_.run_ended(run);
   if (waiting_ > 0) ended_.notify_all();
 }
 
@@ -216,10 +216,7 @@ void check(const RunConfig& c) {
 
 RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes,
                  CallSite made)
-    : graph_(std::move(graph)),
-      config_(config),
-      made_(made),
-      engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
+    : graph_(std::move(graph)), config_(config), engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
   check(config_);
   info.run_id = RunId::make();
   info.thread_id = config_.thread_id();
@@ -227,12 +224,14 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConf
   info.user = config_.context();
   info.user_type = config_.context_type();
   if (auto* tap = graph_->publishing(); modes != stream_mode::none || tap != nullptr) {
-    channel_ = std::make_unique<EventChannel>(modes, config_.stream_capacity(), tap);
-    info.events = channel_.get();
+    info.events = std::make_unique<EventChannel>(modes, config_.stream_capacity(), tap);
   }
   if (graph_->logger()) {
-    log_ = std::make_unique<RunLog>(info, graph_->logger());
-    info.logger = log_.get();
+    info.logger = std::make_unique<RunLog>(info, graph_->logger());
+  }
+  if (debug() != nullptr) {
+    extras_ = std::make_unique<Extras>();
+    extras_->made = made;
   }
   if (config_.timeout()) deadline_ = info.clock->now() + *config_.timeout();
   if (const auto count = input.ops().message_count; count != nullptr) messages_before = count(input.get());
@@ -243,8 +242,9 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConf
 RunCore::~RunCore() {
   if (debug() != nullptr && !begun_) {
     try {
-      log_->log(log_level::warn, fmt::format("the run made at {}:{} was never begun: await it, or read its stream",
-                                             made_.file(), made_.line()));
+      info.logger->log(log_level::warn,
+                       fmt::format("the run made at {}:{} was never begun: await it, or read its stream",
+                                   extras_->made.file(), extras_->made.line()));
     } catch (...) {
       // No memory for the warning.
     }
@@ -281,7 +281,7 @@ asio::awaitable<void> RunCore::run_in_place(const asio::any_io_executor& ex) {
 }
 
 void RunCore::launch(asio::any_io_executor ex, asio::io_context* loop) {
-  ex = under_watch(*this, ex);
+  if (debug() != nullptr) ex = under_watch(*this, ex);
   auto lot = ParkingLot::of(ex);
   auto self = shared_from_this();
   auto work = engine_.drive(false);
@@ -314,12 +314,12 @@ void RunCore::started() {
   if (listening()) publish_run(chunk_kind::run_start, "run started");
 }
 
-bool RunCore::listening() noexcept { return channel_ && channel_->listens(stream_mode::debug); }
+bool RunCore::listening() noexcept { return channel() != nullptr && channel()->listens(stream_mode::debug); }
 
 void RunCore::publish_run(chunk_kind kind, std::string text) {
-  channel_->push(Chunk(kind, std::make_shared<Chunk::Origin>(info.run_id, info.thread_id, "", ""), engine_.steps(),
-                       info.clock->wall_now())
-                     .with_text(std::move(text)));
+  channel()->push(Chunk(kind, std::make_shared<Chunk::Origin>(info.run_id, info.thread_id, "", ""), engine_.steps(),
+                        info.clock->wall_now())
+                      .with_text(std::move(text)));
 }
 
 std::exception_ptr RunCore::translate(std::exception_ptr e) const {
@@ -391,7 +391,7 @@ void RunCore::close_up() noexcept {
     if (executor_) executor_ = {};
   }
   graph_->remove(*this);
-  if (channel_) channel_->end();
+  if (channel() != nullptr) channel()->end();
   for (auto& w : waiters) w->unpark();
 }
 
@@ -452,8 +452,9 @@ void RunCore::spawn_background(std::string name, asio::awaitable<void> work,
     } else if (borrowed_ != nullptr) {
       ex = *borrowed_;
     } else {
-      if (!loop_) loop_ = std::make_unique<asio::io_context>(1);
-      ex = loop_->get_executor();
+      if (!extras_) extras_ = std::make_unique<Extras>();
+      if (!extras_->loop) extras_->loop = std::make_unique<asio::io_context>(1);
+      ex = extras_->loop->get_executor();
     }
   }
   graph_->background()->spawn(ex, std::move(name), std::move(work), limit);

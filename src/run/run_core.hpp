@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <exception>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -134,7 +135,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   const BlockingNode* caller = nullptr;
   const RunConfig& config() const noexcept { return config_; }
   GraphCore& graph() const noexcept { return *graph_; }
-  EventChannel* channel() noexcept { return channel_.get(); }
+  EventChannel* channel() noexcept { return static_cast<EventChannel*>(info.events.get()); }
   const DebugOptions* debug() const noexcept { return graph_->debug(); }
   Engine& engine() noexcept { return engine_; }
   bool cancel_requested() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
@@ -168,12 +169,23 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   void request_stop() noexcept { info.stop_requested.store(true); }
   /// Asks the run to end at its next step, because its graph is being closed.
   void request_drain() noexcept;
+  /// Whether it had not begun when its graph was closed.
+  bool refused() const noexcept { return asked_ == Asked::refuse; }
   /// What a run is that was asked to end. Throws for one that had not begun when its graph was closed.
   run_status stop_status() const;
   /// Starts a task that goes on behind the run.
   void spawn_background(std::string name, asio::awaitable<void> work, std::optional<std::chrono::nanoseconds> limit);
   /// The loop of the background tasks of a run that has none itself; null if it has started none.
-  asio::io_context* own_loop() const noexcept { return loop_.get(); }
+  asio::io_context* own_loop() const noexcept { return extras_ ? extras_->loop.get() : nullptr; }
+  /// What few runs need: in an allocation of its own, so that the others stay small.
+  struct Extras {
+    CallSite made;                           // in debug mode
+    std::mutex mutex;                        // guards what follows
+    std::map<const Task*, Watch*> awaiting;  // in debug mode: what follows the code that is awaited
+    std::unique_ptr<asio::io_context> loop;  // of background tasks, where the run has none
+  };
+  /// In debug mode only.
+  Extras& extras() noexcept { return *extras_; }
   void request_cancel() noexcept;
 
   /// Throws what made the run fail, if it did.
@@ -193,9 +205,6 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
 
   std::shared_ptr<GraphCore> graph_;
   RunConfig config_;
-  std::unique_ptr<EventChannel> channel_;  // only where somebody listens
-  std::unique_ptr<RunLog> log_;
-  const CallSite made_;
   Engine engine_;
   std::optional<Clock::time_point> deadline_;
   asio::cancellation_signal root_;
@@ -215,7 +224,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   asio::any_io_executor executor_;
   std::shared_ptr<ParkingLot> lot_;  // of its context
   const asio::any_io_executor* borrowed_ = nullptr;
-  std::unique_ptr<asio::io_context> loop_;
+  std::unique_ptr<Extras> extras_;
   std::vector<std::shared_ptr<ParkingSpot>> waiters_;
   std::atomic<bool> done_{false};
 

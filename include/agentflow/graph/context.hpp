@@ -53,8 +53,8 @@ class RunInfo {
   std::shared_ptr<Clock> clock;
   std::shared_ptr<void> user;
   const std::type_info* user_type = nullptr;
-  EventSink* events = nullptr;
-  LogSink* logger = nullptr;
+  std::unique_ptr<EventSink> events;
+  std::unique_ptr<LogSink> logger;
   std::atomic<bool> stop_requested{false};
 };
 
