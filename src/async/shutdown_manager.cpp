@@ -59,10 +59,9 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
   }
 
   void receive() {
-    std::uint64_t at = position.load();
-    while (const int s = handled.empty() ? 0 : detail::SignalLog::next(at))
+    while (const int s = handled.empty() ? 0 : detail::SignalLog::next(read))
       if (std::find(handled.begin(), handled.end(), s) != handled.end()) pending.push_back(s);
-    position.store(at);
+    if (pending.empty() || sections > 0) position.store(read);
     if (!pending.empty() && !deadline && !closed && stage.load() != shutdown_stage::forced) start_deadline();
   }
 
@@ -109,6 +108,7 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
       else if (s != 0 && now == shutdown_stage::cancelling && !finishing)
         advance(shutdown_stage::forced, then);
     }
+    position.store(read);  // after the stage: who sees that all is read sees what it led to
     post_callbacks();
     lock.unlock();
     act(then);
@@ -227,7 +227,7 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
     detail::SignalRegistry::instance().add(shared_from_this(), signals);
     {
       std::lock_guard lock(mutex);
-      if (handled.empty()) position.store(begin);
+      if (handled.empty()) position = read = begin;
       for (const int s : signals)
         if (std::find(handled.begin(), handled.end(), s) == handled.end()) handled.push_back(s);
       registered = true;
@@ -286,7 +286,8 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
   std::atomic<shutdown_stage> stage{shutdown_stage::running};
   std::atomic<bool> interrupted{false};
   std::atomic<bool> registered{false};
-  std::atomic<std::uint64_t> position{0};
+  std::uint64_t read = 0;                 // of the signals' log
+  std::atomic<std::uint64_t> position{0};  // the same, once what was read has had its effect
   std::vector<int> handled;
   std::deque<int> pending;            // came, and not delivered
   std::deque<int> undelivered_calls;  // delivered, and not yet told
