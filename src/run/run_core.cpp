@@ -219,7 +219,7 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConf
     : graph_(std::move(graph)),
       config_(config),
       made_(made),
-      engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
+      engine_(*this, graph_->spec(), std::string(), 0, nullptr) {
   check(config_);
   info.run_id = RunId::make();
   info.thread_id = config_.thread_id();
