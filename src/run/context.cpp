@@ -34,7 +34,7 @@ void NodeContext::throw_if_cancelled() const {
 
 asio::awaitable<void> NodeContext::sleep(std::chrono::nanoseconds duration) {
   check_thread(*task_);
-  co_await detail::sleep_on(clock(), duration);
+  return detail::sleep_on(clock(), duration);
 }
 
 void NodeContext::background(std::string name, asio::awaitable<void> work,

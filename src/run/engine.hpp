@@ -55,7 +55,8 @@ class Task : public TaskInfo {
 /// one strand of control.
 class Engine {
  public:
-  Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, const Engine* parent, Task* parent_task);
+  /// `parent_task` is the task of the enclosing graph that this engine runs for, or null.
+  Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, Task* parent_task);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -77,6 +78,7 @@ class Engine {
   const std::string& path() const noexcept { return path_; }
   /// The task of the enclosing graph that this engine runs for, or null.
   Task* parent_task() const noexcept { return parent_task_; }
+  const Engine* parent() const noexcept { return parent_task_ != nullptr ? parent_task_->engine : nullptr; }
 
  private:
   enum class Phase : std::uint8_t { plan, running, merge, route, done };
@@ -93,6 +95,7 @@ class Engine {
   inline void run_inline(Task& t);
   void finished(Task& t);
   inline void merge();
+  void merge_updates();
   [[noreturn]] void merge_failed(const Task& t, const std::exception_ptr& e) const;
   bool cancelled() const noexcept;
   [[noreturn]] void fail(Task& t, std::exception_ptr e);
@@ -120,6 +123,9 @@ class Engine {
   void cancel_running();
 
   // tasks.cpp: what is awaited
+  asio::awaitable<void> meet(Need need);
+  asio::awaitable<void> give_way(Need need);
+  asio::awaitable<void> call(Task& t);
   asio::awaitable<void> run_task(Task& t);
   asio::awaitable<void> attempt(Task& t);
   asio::awaitable<void> run_elsewhere(Task& t);
@@ -165,13 +171,13 @@ class Engine {
   bool listens(stream_mode mode) const noexcept;
   void publish_node(Task& t, chunk_kind kind, std::string text = {});
   void publish_step(chunk_kind kind);
+  void publish_values();
   void publish_result(Task& t);
 
   RunCore& run_;
   const GraphSpec& spec_;
   const std::string path_;
   const int depth_;
-  const Engine* const parent_;
   Task* const parent_task_;
   StateBox state_;
   Phase phase_ = Phase::plan;
@@ -181,7 +187,7 @@ class Engine {
   std::uint32_t sends_ = 0;
 
   Plan next_;
-  Plan deferred_;
+  std::vector<Planned> deferred_;
   struct JoinProgress {
     std::vector<bool> seen;           // per source
     std::vector<std::uint64_t> step;  // in which it was seen last: several Sends to one source count once

@@ -40,8 +40,6 @@ asio::awaitable<void> Engine::run_many() {
   if (--fan_->pending > 0) {
     co_await leave_user_code();
     co_await std::move(joined);
-    co_await enter_user_code();
-    if (!borrowed_) co_await asio::this_coro::reset_cancellation_state();
   }
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
   if (fan_->failed_task != nullptr) {
@@ -143,10 +141,7 @@ asio::awaitable<void> Engine::run_lane(Task& first) {
         co_await run_task(*t);
       } else {
         co_await enter_user_code();
-        if (t->spec->kind == node_kind::subgraph)
-          co_await run_child(*t);
-        else
-          co_await t->spec->node->acall(t->io);
+        co_await call(*t);
       }
     } catch (...) {
       failure = std::current_exception();

@@ -216,7 +216,7 @@ void check(const RunConfig& c) {
 
 RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes,
                  CallSite made)
-    : graph_(std::move(graph)), config_(config), engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
+    : graph_(std::move(graph)), config_(config), engine_(*this, graph_->spec(), std::string(), 0, nullptr) {
   check(config_);
   info.run_id = RunId::make();
   info.thread_id = config_.thread_id();

@@ -101,57 +101,60 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
   co_await enter_user_code();
   std::exception_ptr failure;
   try {
-    if (parent_ == nullptr) run_.started();
+    if (parent() == nullptr) run_.started();
     if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
     for (;;) {
       const Need need = advance();
       if (need == Need::nothing) break;
+      std::exception_ptr thrown;
       if (need == Need::one) {
         // Awaited right here: one coroutine more around each node would cost it two allocations.
-        Task& t = first_;
-        if (watched_) publish_node(t, chunk_kind::node_start);
-        t.state = Task::State::running;
-        std::exception_ptr thrown;
-        await_begins(t, Part::node);
+        if (watched_) publish_node(first_, chunk_kind::node_start);
+        first_.state = Task::State::running;
+        await_begins(first_, Part::node);
         try {
-          if (t.spec->kind == node_kind::subgraph)
-            co_await run_child(t);
-          else
-            co_await t.spec->node->acall(t.io);
-          finished(t);
+          co_await call(first_);
+          finished(first_);
         } catch (...) {
           thrown = std::current_exception();
         }
-        await_ends(t);
-        co_await enter_user_code();  // it may have left it
-        if (borrowed_)
-          notice(co_await asio::this_coro::cancellation_state);
-        else
-          co_await asio::this_coro::reset_cancellation_state();
-        if (thrown) fail(t, std::move(thrown));
-      } else if (need == Need::many) {
-        co_await run_many();
-      } else if (need == Need::route) {
-        co_await run_router();
-      } else if (need == Need::yield) {
-        co_await leave_user_code();
-        co_await asio::post(asio::use_awaitable);
-        co_await enter_user_code();
-        if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
+        await_ends(first_);
       } else {
-        co_await leave_user_code();
-        co_await run_.channel()->room();
-        co_await enter_user_code();
+        co_await meet(need);
       }
+      co_await enter_user_code();  // which may have left it
+      if (borrowed_)
+        notice(co_await asio::this_coro::cancellation_state);
+      else
+        co_await asio::this_coro::reset_cancellation_state();
+      if (thrown) fail(first_, std::move(thrown));
     }
   } catch (...) {
     failure = std::current_exception();
   }
   co_await asio::this_coro::throw_if_cancelled(throws);
-  if (parent_ == nullptr)
+  if (parent() == nullptr)
     run_.finish(std::move(failure));
   else if (failure)
     std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> Engine::call(Task& t) {
+  return t.spec->kind == node_kind::subgraph ? run_child(t) : t.spec->node->acall(t.io);
+}
+
+asio::awaitable<void> Engine::meet(Need need) {
+  if (need == Need::many) return run_many();
+  if (need == Need::route) return run_router();
+  return give_way(need);
+}
+
+asio::awaitable<void> Engine::give_way(Need need) {
+  co_await leave_user_code();
+  if (need == Need::room)
+    co_await run_.channel()->room();
+  else
+    co_await asio::post(asio::use_awaitable);
 }
 
 // ---- one task with limits, retries and a handler -------------------------------------------------------------------
@@ -365,7 +368,7 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
 
 void Engine::enter_child(Task& t) {
   auto path = path_.empty() ? t.spec->name : path_ + "/" + t.spec->name;
-  t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), std::move(path), depth_ + 1, this, &t);
+  t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), std::move(path), depth_ + 1, &t);
   const Entry entry(*this, t, Part::mapping);
   t.child->begin(t.spec->node->enter(t.io));
 }
@@ -395,11 +398,7 @@ asio::awaitable<void> Engine::run_router() {
     failure = std::current_exception();
   }
   await_ends(t);
-  co_await enter_user_code();
-  if (borrowed_)
-    notice(co_await asio::this_coro::cancellation_state);
-  else
-    co_await asio::this_coro::reset_cancellation_state();
+  if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
   if (failure) routing_failed(*t.node, "its router threw " + describe(failure), failure);
   take_route(r, std::move(answer), *t.node);
