@@ -58,8 +58,8 @@ asio::awaitable<int> amain() {
 
   // In a protected section; then the handlers that were there before are back.
   const int closed = co_await shutdown.finally(close_resources);
-  std::cout << finished << " inputs done, " << closed << " resources closed, exit code "
-            << shutdown.exit_code() << "\n";
+  std::cout << finished << " inputs done, " << closed << " resources closed, exit code " << shutdown.exit_code()
+            << "\n";
   // A real worker ends with co_return shutdown.exit_code(). This one says whether it did what it should.
   co_return finished == 2 && closed == 3 && shutdown.exit_code() == 75 ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What any program on asio::awaitable costs to compile, before a library of graphs: three nodes behind std::function and a
-// coroutine that runs them, with the runner compiled elsewhere. scripts/compile_time holds hello_graph.cpp against it, in
-// the same minute on the same machine. Not part of any target.
+// What any program on asio::awaitable costs to compile, before a library of graphs: three nodes behind std::function
+// and a coroutine that runs them, with the runner compiled elsewhere. scripts/compile_time holds hello_graph.cpp
+// against it, in the same minute on the same machine. Not part of any target.
 #include <functional>
 #include <map>
 #include <memory>

@@ -53,8 +53,9 @@ asio::awaitable<void> ChildGroup::run(std::vector<asio::awaitable<void>> work, P
     ParkingSpot::CancelFunction on_cancel = [](void* group) { static_cast<ChildGroup*>(group)->cancelled_outside(); };
     if (plan.shielded) on_cancel = [](void*) {};
     try {
+      auto joined = spot_.park_surely(strand_, on_cancel, this);
       begin(std::move(work));
-      co_await spot_.park(on_cancel, this);
+      co_await std::move(joined);
     } catch (...) {
       failure = std::current_exception();
     }

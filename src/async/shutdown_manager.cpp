@@ -286,7 +286,7 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
   std::atomic<shutdown_stage> stage{shutdown_stage::running};
   std::atomic<bool> interrupted{false};
   std::atomic<bool> registered{false};
-  std::uint64_t read = 0;                 // of the signals' log
+  std::uint64_t read = 0;                  // of the signals' log
   std::atomic<std::uint64_t> position{0};  // the same, once what was read has had its effect
   std::vector<int> handled;
   std::deque<int> pending;            // came, and not delivered

@@ -30,7 +30,7 @@ asio::awaitable<void> Engine::run_many() {
     if (engine.borrowed_) engine.run_.note_cancellation();
     engine.cancel_running();
   };
-  auto joined = fan_->join.park(on_cancel, this);  // takes its memory before there is something to join
+  auto joined = fan_->join.park_surely(executor, on_cancel, this);
   while (Task* t = take_task()) {
     if (is_plain_function(*t))
       run_function(*t);

@@ -397,13 +397,14 @@ void RunCore::close_up() noexcept {
 
 asio::awaitable<void> RunCore::wait() {
   const auto spot = std::make_shared<ParkingSpot>();
+  auto on_cancel = [](void* self) { static_cast<RunCore*>(self)->request_cancel(); };
+  auto ended = spot->park_surely(co_await asio::this_coro::executor, on_cancel, this);
   notify(spot);
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
   const auto state = co_await asio::this_coro::cancellation_state;
   if (state.cancelled() != asio::cancellation_type::none) request_cancel();
-  auto on_cancel = [](void* self) { static_cast<RunCore*>(self)->request_cancel(); };
-  co_await spot->park(on_cancel, this);
+  co_await std::move(ended);
   co_await asio::this_coro::throw_if_cancelled(throws);
 }
 

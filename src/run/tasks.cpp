@@ -237,6 +237,7 @@ asio::awaitable<void> Engine::attempt(Task& t) {
 
 asio::awaitable<void> Engine::run_elsewhere(Task& t) {
   const auto there = std::make_shared<Elsewhere>(*t.spec->options.executor());
+  auto ended = there->spot.park_surely(co_await asio::this_coro::executor, &Elsewhere::cancel, there.get());
   {
     // For this scope: the end may come, and clear the other, before co_spawn returns.
     const auto strand = under_watch(run_, there->strand);
@@ -247,7 +248,7 @@ asio::awaitable<void> Engine::run_elsewhere(Task& t) {
   }
   // Not even a run whose event loop is destroyed leaves the node to itself.
   const Elsewhere::Leaving leaving{*there};
-  co_await there->spot.park(&Elsewhere::cancel, there.get());
+  co_await std::move(ended);
   if (there->failure) std::rethrow_exception(there->failure);
 }
 
@@ -257,6 +258,9 @@ asio::awaitable<void> Engine::run_blocking(Task& t) {
     std::exception_ptr failure;
   };
   const auto call = std::make_shared<Call>();
+  // A plain function cannot be interrupted: it sees NodeContext::cancelled(), and we wait for it.
+  auto on_cancel = [](void* task) { static_cast<Task*>(task)->cancel_requested = true; };
+  auto ended = call->spot.park_surely(co_await asio::this_coro::executor, on_cancel, &t);
   // The job owns the run, so that the task is there even if this coroutine is not any more.
   auto job = [run = run_.shared_from_this(), task = &t, call] {
     try {
@@ -268,9 +272,7 @@ asio::awaitable<void> Engine::run_blocking(Task& t) {
     call->spot.unpark();
   };
   run_.graph().pool().submit(std::move(job));
-  // A plain function cannot be interrupted: it sees NodeContext::cancelled(), and we wait for it.
-  auto on_cancel = [](void* task) { static_cast<Task*>(task)->cancel_requested = true; };
-  co_await call->spot.park(on_cancel, &t);
+  co_await std::move(ended);
   if (call->failure) std::rethrow_exception(call->failure);
 }
 

@@ -84,7 +84,8 @@ class SqliteWriter {
     // Once it is submitted it is carried out, whatever happens to the caller; so the caller waits for it.
     const bool throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
-    if (submit(job)) co_await job->done.park([](void*) {});
+    auto done = job->done.park_surely(co_await asio::this_coro::executor, [](void*) {});
+    if (submit(job)) co_await std::move(done);
     co_await asio::this_coro::throw_if_cancelled(throws);
     if (job->failure) std::rethrow_exception(job->failure);
     co_return std::move(*job->result);

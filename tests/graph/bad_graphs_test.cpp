@@ -67,7 +67,8 @@ class Sound {
   std::vector<std::string> names;
 };
 
-/// One way to spoil a graph. `spoil` gets a name that is used nowhere else, and gives the one that the report must hold.
+/// One way to spoil a graph. `spoil` gets a name that is used nowhere else, and gives the one that the report must
+/// hold.
 struct Defect {
   errc code;
   std::function<std::string(Sound&, Random&, const std::string& fresh)> spoil;
@@ -76,7 +77,8 @@ struct Defect {
 const std::vector<Defect> defects = {
     {errc::graph_bad_name, [](Sound& s, Random&, const std::string&) { return s.graph.add_node("", pass), "\"\""; }},
     {errc::graph_bad_name, [](Sound& s, Random&, const std::string&) { return s.graph.add_node("END", pass), "END"; }},
-    {errc::graph_bad_name, [](Sound& s, Random&, const std::string&) { return s.graph.add_node("START", pass), "START"; }},
+    {errc::graph_bad_name,
+     [](Sound& s, Random&, const std::string&) { return s.graph.add_node("START", pass), "START"; }},
     {errc::graph_bad_name,
      [](Sound& s, Random& r, const std::string&) {
        const auto name = s.any(r);
@@ -203,8 +205,8 @@ const std::vector<Defect> defects = {
 bool reported(const af::graph_error& e, errc code, const std::string& name) {
   return std::any_of(e.problems().begin(), e.problems().end(), [&](const af::GraphProblem& p) {
     const auto in_names = [&](const std::string& n) { return n.find(name) != n.npos; };
-    return p.code == code && (p.message.find(name) != p.message.npos ||
-                              std::any_of(p.names.begin(), p.names.end(), in_names));
+    return p.code == code &&
+           (p.message.find(name) != p.message.npos || std::any_of(p.names.begin(), p.names.end(), in_names));
   });
 }
 

@@ -71,9 +71,9 @@ struct Node {
   int style = 0;      ///< How the engine runs it: function, coroutine, posts, sleeps. Without meaning here.
   bool item = false;  ///< Takes the number of a Send instead of the state.
   bool defer = false;
-  bool flaky = false;  ///< Fails at its first attempt and is tried again. Without meaning here.
-  bool slow = false;   ///< Passes its limit in time at its first attempt and is tried again. Without meaning here.
-  bool fails = false;  ///< Fails for good.
+  bool flaky = false;    ///< Fails at its first attempt and is tried again. Without meaning here.
+  bool slow = false;     ///< Passes its limit in time at its first attempt and is tried again. Without meaning here.
+  bool fails = false;    ///< Fails for good.
   bool excused = false;  ///< If it fails, an error handler gives `excuse()` in its place.
   std::vector<int> edges;
   Chooser router;
@@ -95,8 +95,8 @@ struct Program {
 };
 
 /// The program ends with an error: one of these, if several tasks of one step come to grief, whichever is first.
-/// "conflict": two tasks of one step wrote the field that takes one writer. "starved": nothing is left to run, and a join
-/// still waits for some of its sources. "failed": a node fails for good, and has no handler.
+/// "conflict": two tasks of one step wrote the field that takes one writer. "starved": nothing is left to run, and a
+/// join still waits for some of its sources. "failed": a node fails for good, and has no handler.
 struct Wrong {
   std::set<std::string> verdicts;
 };
