@@ -27,6 +27,13 @@ void check_thread(TaskInfo& info) {
 
 }  // namespace
 
+bool NodeContext::cancelled() const noexcept {
+  if (task_->run->cancelled.load(std::memory_order_relaxed)) return true;
+  for (const auto* t = static_cast<const detail::Task*>(task_); t != nullptr; t = t->engine->parent_task())
+    if (t->cancel_requested.load(std::memory_order_relaxed)) return true;
+  return false;
+}
+
 void NodeContext::throw_if_cancelled() const {
   if (cancelled())
     throw cancelled_error(errc::cancelled, "the task was cancelled", ErrorContext().node(node()).step(step()));

@@ -135,7 +135,7 @@ class Engine {
   void notice(asio::cancellation_state state) noexcept;
   void enter_child(Task& t);
   void leave_child(Task& t);
-  std::unique_ptr<Clock::Timer> arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started);
+  std::shared_ptr<Clock::Timer> arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started);
   void on_timer(Task& t, std::uint64_t generation, bool idle);
   bool should_retry(Task& t, const std::exception_ptr& e) const;
   /// Reports that an attempt failed and is retried; gives the wait before the next.

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -71,8 +72,15 @@ class GraphCore {
   void wait_for(const RunCore& run);
   /// Asks the runs of a thread to stop; gives how many there were.
   std::vector<std::shared_ptr<RunCore>> request_stop(std::string_view thread_id);
+  /// Throws `nested_loop_error` on the thread that reads the stream of a run that `call` would wait for: one of a
+  /// thread, or any.
+  void refuse_reader(std::string_view call, const std::string* thread_id);
 
  private:
+  /// The runs that are there and answer to `which`.
+  template <class F>
+  std::vector<std::shared_ptr<RunCore>> runs(F which);
+
   const std::shared_ptr<const GraphSpec> spec_;
   const CompileOptions options_;
   const std::optional<DebugOptions> debug_;
@@ -127,6 +135,9 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
  public:
   RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes, CallSite made);
   ~RunCore();
+  /// Makes a run that its graph knows of.
+  static std::shared_ptr<RunCore> make(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config,
+                                       stream_mode modes, CallSite made);
 
   RunInfo info;
   /// How many messages the input had, if it is a conversation.
@@ -138,9 +149,9 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   EventChannel* channel() noexcept { return static_cast<EventChannel*>(info.events.get()); }
   const DebugOptions* debug() const noexcept { return graph_->debug(); }
   Engine& engine() noexcept { return engine_; }
-  bool cancel_requested() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
+  bool cancel_requested() const noexcept { return info.cancelled.load(std::memory_order_relaxed); }
   /// For the driver that sees itself being cancelled.
-  void note_cancellation() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
+  void note_cancellation() noexcept { info.cancelled.store(true, std::memory_order_relaxed); }
   /// Whether the engine may hand control back to a loop; without one it must not ask for anything.
   bool driven() const noexcept { return driven_; }
 
@@ -166,7 +177,11 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   void notify(std::shared_ptr<ParkingSpot> spot);
   void wait_blocking() { graph_->wait_for(*this); }
 
-  void request_stop() noexcept { info.stop_requested.store(true); }
+  /// Asks the run to end at its next step. Who waits for room in its stream goes on.
+  void request_stop() noexcept;
+  /// The thread that runs the run, because it reads its blocking stream.
+  std::thread::id read_by() const noexcept { return reader_.load(std::memory_order_relaxed); }
+  void note_reader() noexcept { reader_.store(std::this_thread::get_id(), std::memory_order_relaxed); }
   /// Asks the run to end at its next step, because its graph is being closed.
   void request_drain() noexcept;
   /// Whether it had not begun when its graph was closed.
@@ -200,6 +215,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   friend class GraphCore;
   struct Finisher;
   bool listening() noexcept;
+  void start_time();
   void publish_run(chunk_kind kind, std::string text);
   std::exception_ptr translate(std::exception_ptr e) const;
 
@@ -208,7 +224,6 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   Engine engine_;
   std::optional<Clock::time_point> deadline_;
   asio::cancellation_signal root_;
-  std::atomic<bool> cancelled_{false};
   bool timed_out_ = false;
   bool driven_ = false;
   bool attended_ = false;
@@ -219,6 +234,8 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   std::atomic<bool> begun_{false};
   std::exception_ptr error_;
   std::uint64_t random_ = 0;
+  std::atomic<std::thread::id> reader_{};
+  bool listed_ = false;
 
   std::mutex mutex_;  // guards what follows
   asio::any_io_executor executor_;

@@ -12,6 +12,7 @@
 #include <asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
+#include "async/child_group.hpp"
 #include "async/inline_executor.hpp"
 #include "async/sleep_on.hpp"
 #include "run/engine.hpp"
@@ -276,22 +277,24 @@ asio::awaitable<void> Engine::run_blocking(Task& t) {
   if (call->failure) std::rethrow_exception(call->failure);
 }
 
-std::unique_ptr<Clock::Timer> Engine::arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started) {
+std::shared_ptr<Clock::Timer> Engine::arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started) {
   const auto& o = t.spec->options;
   if (!o.timeout() && !o.idle_timeout()) return nullptr;
   t.last_sign.store(started.time_since_epoch().count(), std::memory_order_relaxed);
   struct Both final : Clock::Timer {
     std::unique_ptr<Clock::Timer> hard, idle;
   };
-  auto timers = std::make_unique<Both>();
+  const auto timers = std::make_shared<Both>();
   const std::weak_ptr<RunCore> run = run_.weak_from_this();
   const auto generation = t.generation;
-  auto fire = [run, task = &t, generation](bool idle) {
-    return [run, task, generation, idle] {
-      if (const auto alive = run.lock()) task->engine->on_timer(*task, generation, idle);
+  // What was queued when its timer went still comes. The task is there as long as the timers are, and no longer.
+  auto fire = [run, armed = std::weak_ptr<Both>(timers), task = &t, generation](bool idle) {
+    return [run, armed, task, generation, idle] {
+      const auto alive = run.lock();
+      if (alive && !armed.expired()) task->engine->on_timer(*task, generation, idle);
     };
   };
-  if (o.timeout()) timers->hard = run_.info.clock->schedule(ex, started + *o.timeout(), fire(false));
+  if (o.timeout()) timers->hard = run_.info.clock->schedule(ex, after(started, *o.timeout()), fire(false));
   if (o.idle_timeout()) {
     // One timer that asks again: re-arming at every sign of life would cost more than the sign.
     struct Idle : std::enable_shared_from_this<Idle> {
@@ -299,7 +302,7 @@ std::unique_ptr<Clock::Timer> Engine::arm(Task& t, const asio::any_io_executor& 
       std::unique_ptr<Clock::Timer> timer;
       void start(Clock& clock, const asio::any_io_executor& ex, Clock::time_point last, std::chrono::nanoseconds limit,
                  Task* task, std::weak_ptr<RunCore> run, std::uint64_t gen) {
-        timer = clock.schedule(ex, last + limit, [weak = weak_from_this(), &clock, ex, limit, task, run, gen] {
+        timer = clock.schedule(ex, after(last, limit), [weak = weak_from_this(), &clock, ex, limit, task, run, gen] {
           const auto self = weak.lock();
           const auto alive = run.lock();
           if (!self || !alive || task->generation != gen) return;
@@ -334,12 +337,7 @@ void Engine::on_timer(Task& t, std::uint64_t generation, bool idle) {
 bool Engine::should_retry(Task& t, const std::exception_ptr& e) const {
   const auto& policy = t.spec->options.retry();
   if (!policy || t.attempt >= policy->attempts()) return false;
-  try {
-    std::rethrow_exception(e);
-  } catch (const cancelled_error&) {
-    return false;
-  } catch (...) {
-  }
+  if (is_cancellation(e)) return false;
   return !policy->predicate() || policy->predicate()(e);
 }
 
