@@ -14,6 +14,7 @@
 
 #include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_state.hpp>
+#include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/thread_pool.hpp>
 
@@ -360,4 +361,15 @@ TEST_CASE("with_graph leaves nothing behind at any point", "[close]") {
     if (!run->done()) throw std::logic_error("a run outlived its graph");
   };
   CHECK(disturb_everywhere(make) > 5);
+}
+
+TEST_CASE("A close that waits for another does not wait for ever", "[close]") {
+  const auto app = two_steps(1ms, af::CompileOptions().shutdown_timeout(50ms));
+  app.invoke(Sum());
+  asio::io_context never_runs;
+  asio::co_spawn(never_runs, app.aclose(), [](const std::exception_ptr&, const af::ShutdownStats&) {});
+  never_runs.poll_one();  // it has begun, and its loop stands still
+  const auto stats = app.close();
+  CHECK(stats.deadline_exceeded);
+  CHECK_FALSE(stats.clean());
 }
