@@ -318,7 +318,7 @@ TEST_CASE("A node sees that it is cancelled, whatever kind it is and wherever it
 }
 
 TEST_CASE("A blocking function whose event loop is destroyed sees that it is cancelled", "[limits]") {
-  std::atomic<bool> begun{false}, saw{false}, refused{false};
+  std::atomic<bool> begun{false}, saw{false}, refused{false}, ended{false};
   Graph g;
   g.add_node("n", af::blocking([&](const Work&, NodeContext& ctx) {
                begun = true;
@@ -329,6 +329,7 @@ TEST_CASE("A blocking function whose event loop is destroyed sees that it is can
                } catch (const af::cancelled_error&) {
                  refused = true;
                }
+               ended = true;
              }));
   g.set_entry_point("n").add_edge("n", "END");
   {
@@ -337,6 +338,8 @@ TEST_CASE("A blocking function whose event loop is destroyed sees that it is can
     asio::co_spawn(io, app.ainvoke(Work()), [](const std::exception_ptr&, const af::RunResult<Work>&) {});
     while (!begun) io.poll_one();
   }
-  CHECK(saw);  // the graph joins its threads
+  const auto limit = std::chrono::steady_clock::now() + seconds(20);
+  while (!ended && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  CHECK(saw);
   CHECK(refused);
 }

@@ -364,11 +364,12 @@ TEST_CASE("with_graph leaves nothing behind at any point", "[close]") {
 }
 
 TEST_CASE("A close that waits for another does not wait for ever", "[close]") {
-  const auto app = two_steps(1ms, af::CompileOptions().shutdown_timeout(50ms));
-  app.invoke(Sum());
-  asio::io_context never_runs;
-  asio::co_spawn(never_runs, app.aclose(), [](const std::exception_ptr&, const af::ShutdownStats&) {});
-  never_runs.poll_one();  // it has begun, and its loop stands still
+  const auto app = two_steps(1h, af::CompileOptions().shutdown_timeout(50ms));
+  asio::io_context stands_still;
+  const auto run = app.start(stands_still.get_executor(), Sum());
+  asio::co_spawn(stands_still, app.aclose(), [](const std::exception_ptr&, const af::ShutdownStats&) {});
+  stands_still.poll();
+  CHECK(app.closed());  // the close has begun, and waits for the run
   const auto stats = app.close();
   CHECK(stats.deadline_exceeded);
   CHECK_FALSE(stats.clean());

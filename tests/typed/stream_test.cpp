@@ -386,10 +386,14 @@ TEST_CASE("A stream that is not read to its end still gives the result", "[strea
 }
 
 TEST_CASE("Who reads a stream on a plain thread does not wait for its own run", "[stream]") {
-  const auto app = example();
-  const auto config = RunConfig().thread_id("t").stream(stream_mode::updates);
+  Graph g;
+  g.add_node("n", [](const Talk&, NodeContext& ctx) -> asio::awaitable<void> {
+    co_await ctx.emit_token("x", "id");
+    co_await give_way(3);
+  });
+  const auto app = g.set_entry_point("n").add_edge("n", "END").compile();
   int refused = 0;
-  for (const auto& chunk : app.stream(question, config)) {
+  for (const auto& chunk : app.stream(question, RunConfig().thread_id("t").stream(stream_mode::messages))) {
     static_cast<void>(chunk);
     try {
       app.stop("t");
@@ -419,7 +423,8 @@ TEST_CASE("A stop lifts the bound of a stream, so that its reader may wait for t
         const auto stats = co_await app.aclose();
         CHECK(stats.clean());
       } else {
-        CHECK(co_await app.astop("t") == 1);
+        const auto stopped = co_await app.astop("t");
+        CHECK(stopped == 1);
       }
       int chunks = 1;
       for (;;) {
