@@ -3,6 +3,7 @@
 // testing/.
 #pragma once
 
+#include <agentflow/core/checksum.hpp>
 #include <agentflow/core/clock.hpp>
 #include <agentflow/core/config.hpp>
 #include <agentflow/core/error.hpp>
@@ -20,6 +21,10 @@
 #include <agentflow/graph/node.hpp>
 #include <agentflow/graph/options.hpp>
 #include <agentflow/graph/state_ops.hpp>
+#include <agentflow/memory/memory_checkpointer.hpp>
+#include <agentflow/ports/checkpoint.hpp>
+#include <agentflow/ports/checkpoint_query.hpp>
+#include <agentflow/ports/checkpointer.hpp>
 #include <agentflow/run/erased_graph.hpp>
 #include <agentflow/run/options.hpp>
 #include <agentflow/state/add_messages.hpp>

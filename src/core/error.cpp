@@ -45,6 +45,14 @@ std::string_view code_name(errc code) noexcept {
     case errc::resource_exhausted: return "SYS_001";
     case errc::internal: return "SYS_002";
     case errc::deadlock: return "SYS_003";
+    case errc::thread_busy: return "CHECKPOINT_001";
+    case errc::thread_fenced: return "CHECKPOINT_002";
+    case errc::checkpoint_missing: return "CHECKPOINT_003";
+    case errc::checkpoint_damaged: return "CHECKPOINT_004";
+    case errc::checkpoint_conflict: return "CHECKPOINT_005";
+    case errc::storage_unavailable: return "CHECKPOINT_006";
+    case errc::storage_version: return "CHECKPOINT_007";
+    case errc::storage_forked: return "CHECKPOINT_008";
   }
   return "SYS_002";
 }
@@ -163,6 +171,12 @@ nested_loop_error::~nested_loop_error() = default;
 graph_closed_error::~graph_closed_error() = default;
 config_error::~config_error() = default;
 json_error::~json_error() = default;
+storage_error::~storage_error() = default;
+
+checkpoint_damaged_error::checkpoint_damaged_error(std::string message, std::string last_good, ErrorContext context)
+    : storage_error(errc::checkpoint_damaged, std::move(message), std::move(context)),
+      last_good_(std::make_shared<const std::string>(std::move(last_good))) {}
+checkpoint_damaged_error::~checkpoint_damaged_error() = default;
 
 std::string describe(const std::exception& e) {
   std::string out = what_of(e);

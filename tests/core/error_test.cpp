@@ -67,7 +67,7 @@ TEST_CASE("All errors derive from agentflow::error, and that from std::exception
 TEST_CASE("Every code has a name of its own", "[error]") {
   std::set<std::string> names;
   int codes = 0;
-  for (int c = static_cast<int>(errc::graph_invalid); c <= static_cast<int>(errc::internal); ++c, ++codes) {
+  for (int c = static_cast<int>(errc::graph_invalid); c <= static_cast<int>(errc::storage_forked); ++c, ++codes) {
     const auto name = std::string(af::code_name(static_cast<errc>(c)));
     CHECK(name.find('_') != std::string::npos);
     names.insert(name);

@@ -56,6 +56,15 @@ enum class errc {
   resource_exhausted,  ///< SYS_001: a queue or pool is full.
   internal,            ///< SYS_002: a defect of the library; please report it.
   deadlock,            ///< SYS_003: a virtual loop has nothing left to run, but what it runs has not finished.
+  // Storage: what checkpointers and stores throw.
+  thread_busy,          ///< CHECKPOINT_001: another live owner holds the thread.
+  thread_fenced,        ///< CHECKPOINT_002: the lease was lost: someone else owns the thread now.
+  checkpoint_missing,   ///< CHECKPOINT_003: no such thread or checkpoint.
+  checkpoint_damaged,   ///< CHECKPOINT_004: what is stored is not what was written.
+  checkpoint_conflict,  ///< CHECKPOINT_005: a record that does not follow what is stored.
+  storage_unavailable,  ///< CHECKPOINT_006: the disk is full, locked, read-only or failing; nothing was changed.
+  storage_version,      ///< CHECKPOINT_007: written by a newer release, or not ours.
+  storage_forked,       ///< CHECKPOINT_008: used in a child process after fork().
 };
 
 /// Gives the printed form of a code, such as "GRAPH_002".
@@ -234,6 +243,26 @@ class AGENTFLOW_VISIBLE json_error : public error {
  public:
   using error::error;
   ~json_error() override;
+};
+
+/// Something that is stored, or should be, cannot be had. The code says why: see the CHECKPOINT codes.
+class AGENTFLOW_VISIBLE storage_error : public error {
+ public:
+  using error::error;
+  ~storage_error() override;
+};
+
+/// A stored checkpoint is not what was written (`errc::checkpoint_damaged`). Nothing was changed.
+class AGENTFLOW_VISIBLE checkpoint_damaged_error : public storage_error {
+ public:
+  checkpoint_damaged_error(std::string message, std::string last_good, ErrorContext context = {});
+  ~checkpoint_damaged_error() override;
+  /// The id of the newest checkpoint on the way to the damaged one that is whole, with all that it needs: a run can
+  /// go on from there. Empty if there is none.
+  const std::string& last_good() const noexcept { return *last_good_; }
+
+ private:
+  std::shared_ptr<const std::string> last_good_;
 };
 
 /// Writes `what()` and then each nested cause on a line of its own, indented.
