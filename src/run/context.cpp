@@ -22,7 +22,7 @@ asio::awaitable<void> NodeContext::sleep(std::chrono::nanoseconds duration) {
 }
 
 void* NodeContext::user_object(const std::type_info& wanted) const {
-  const RunInfo& run = *task_->run;
+  const TaskRun& run = *task_->run;
   if (run.user == nullptr)
     throw config_error(errc::bad_context,
                        "the run has no user context: give one with RunConfig().context(std::make_shared<T>(...))",
@@ -71,7 +71,7 @@ void NodeContext::write_token(std::string text, std::string message_id) {
 
 namespace {
 
-bool full(const RunInfo& run) { return run.events != nullptr && run.events->full(); }
+bool full(const TaskRun& run) { return run.events != nullptr && run.events->full(); }
 
 /// Whether a node that has emitted must wait: for room, or to give way, so that one which only emits can be cancelled.
 bool should_pause(detail::Task& t) {

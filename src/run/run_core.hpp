@@ -54,13 +54,13 @@ class GraphCore {
 /// Hands the lines of a run to the graph's logger.
 class RunLog final : public LogSink {
  public:
-  explicit RunLog(const RunInfo& info, std::shared_ptr<spdlog::logger> logger)
+  explicit RunLog(const TaskRun& info, std::shared_ptr<spdlog::logger> logger)
       : info_(info), logger_(std::move(logger)) {}
   bool enabled(log_level level) const noexcept override;
   void log(log_level level, std::string_view message) override;
 
  private:
-  const RunInfo& info_;
+  const TaskRun& info_;
   std::shared_ptr<spdlog::logger> logger_;
 };
 
@@ -70,7 +70,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes);
   ~RunCore();
 
-  RunInfo info;
+  TaskRun info;
   const RunConfig& config() const noexcept { return config_; }
   GraphCore& graph() const noexcept { return *graph_; }
   EventChannel* channel() noexcept { return channel_.get(); }

@@ -45,7 +45,7 @@ class AGENTFLOW_VISIBLE LogSink {
 };
 
 /// What all tasks of one run share.
-class RunInfo {
+class TaskRun {
  public:
   RunId run_id;
   std::string thread_id;
@@ -60,7 +60,7 @@ class RunInfo {
 /// One task, as the engine keeps it; the part a context shows.
 class TaskInfo {
  public:
-  RunInfo* run = nullptr;
+  TaskRun* run = nullptr;
   const std::string* node = nullptr;
   const std::string* path = nullptr;
   std::uint64_t step = 0;
