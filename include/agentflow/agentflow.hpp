@@ -25,6 +25,7 @@
 #include <agentflow/ports/checkpoint.hpp>
 #include <agentflow/ports/checkpoint_query.hpp>
 #include <agentflow/ports/checkpointer.hpp>
+#include <agentflow/ports/sync_checkpointer.hpp>
 #include <agentflow/run/erased_graph.hpp>
 #include <agentflow/run/options.hpp>
 #include <agentflow/state/add_messages.hpp>

@@ -84,7 +84,7 @@ bool check_records(const Thread& thread, const CheckpointBatch& batch) {
 struct MemoryCheckpointer::Shared {
   std::mutex mutex;
   std::map<std::string, Thread> threads;
-  std::map<std::uint64_t, RunInfo> runs;
+  std::map<std::uint64_t, StoredRun> runs;
   std::uint64_t last_epoch = 0, last_order = 0;
 
   /// What a lease holds on to.
@@ -103,8 +103,8 @@ struct MemoryCheckpointer::Shared {
     std::uint64_t epoch;
   };
 
-  RunInfo info(std::uint64_t order, const Thread& thread) const {
-    RunInfo run = runs.at(order);
+  StoredRun info(std::uint64_t order, const Thread& thread) const {
+    StoredRun run = runs.at(order);
     run.owned = thread.owned && thread.latest_run == order;
     return run;
   }
@@ -115,13 +115,13 @@ struct MemoryCheckpointer::Shared {
 void MemoryCheckpointer::Shared::change_run(Thread& thread, const std::string& name, const RunChange& change) {
   const auto known = thread.runs.find(change.id);
   if (known != thread.runs.end()) {
-    RunInfo& run = runs.at(known->second);
+    StoredRun& run = runs.at(known->second);
     run.detail = change.detail;
     run.status = change.status;
     run.updated_at = change.at;
     return;
   }
-  RunInfo run;
+  StoredRun run;
   run.thread = name;
   run.id = change.id;
   run.status = change.status;
@@ -239,14 +239,14 @@ asio::awaitable<std::vector<CheckpointRecord>> MemoryCheckpointer::do_history(Hi
   co_return out;
 }
 
-asio::awaitable<std::vector<ThreadInfo>> MemoryCheckpointer::do_threads(ThreadQuery query) {
+asio::awaitable<std::vector<StoredThread>> MemoryCheckpointer::do_threads(ThreadQuery query) {
   std::lock_guard lock(shared_->mutex);
-  std::vector<ThreadInfo> out;
+  std::vector<StoredThread> out;
   const auto& threads = shared_->threads;
   auto t = query.after < query.prefix ? threads.lower_bound(query.prefix) : threads.upper_bound(query.after);
   for (; t != threads.end() && out.size() < query.limit && t->first.compare(0, query.prefix.size(), query.prefix) == 0;
        ++t) {
-    ThreadInfo info;
+    StoredThread info;
     info.thread = t->first;
     info.head = t->second.head("");
     if (!info.head) continue;
@@ -260,13 +260,13 @@ asio::awaitable<std::vector<ThreadInfo>> MemoryCheckpointer::do_threads(ThreadQu
   co_return out;
 }
 
-asio::awaitable<std::vector<RunInfo>> MemoryCheckpointer::do_runs(RunQuery query) {
+asio::awaitable<std::vector<StoredRun>> MemoryCheckpointer::do_runs(RunQuery query) {
   std::lock_guard lock(shared_->mutex);
-  std::vector<RunInfo> out;
+  std::vector<StoredRun> out;
   const auto& runs = shared_->runs;
   auto end = query.before == 0 ? runs.end() : runs.lower_bound(query.before);
   while (end != runs.begin() && out.size() < query.limit) {
-    const RunInfo& run = (--end)->second;
+    const StoredRun& run = (--end)->second;
     if ((query.thread && run.thread != *query.thread) || (query.status && run.status != *query.status)) continue;
     out.push_back(shared_->info(run.order, shared_->threads.at(run.thread)));
   }

@@ -76,6 +76,12 @@ std::optional<Damage> find_damage(const CheckpointChain& chain, const std::strin
   return std::nullopt;
 }
 
+[[noreturn]] void fail_damaged(const std::string& what, std::string last_good, const std::string& thread) {
+  const std::string advice = last_good.empty() ? "no older checkpoint is whole; restore the storage from a backup"
+                                               : "the last good checkpoint is " + last_good + "; go on from there";
+  throw checkpoint_damaged_error(what + "; " + advice, std::move(last_good), at_thread(thread));
+}
+
 }  // namespace
 
 Checkpointer::~Checkpointer() = default;
@@ -188,9 +194,7 @@ asio::awaitable<std::optional<CheckpointChain>> Checkpointer::load(std::string t
       // Then there is none to offer.
     }
   }
-  const std::string advice = last_good.empty() ? "no older checkpoint is whole; restore the storage from a backup"
-                                               : "the last good checkpoint is " + last_good + "; go on from there";
-  throw checkpoint_damaged_error(what + "; " + advice, last_good, at_thread(thread));
+  fail_damaged(what, std::move(last_good), thread);
 }
 
 asio::awaitable<CheckpointChain> Checkpointer::load_id(std::string thread, std::string checkpoint_id) {
@@ -213,18 +217,18 @@ asio::awaitable<std::vector<CheckpointRecord>> Checkpointer::history(HistoryQuer
   for (const CheckpointRecord& r : records) {
     if (r.thread == query.thread && r.ns == query.ns && r.whole(query.bytes)) continue;
     auto last_good = co_await find_last_good(query.thread, query.ns, r.seq);
-    throw checkpoint_damaged_error(fmt::format("checkpoint {} does not have the checksum it was stored with", r.seq),
-                                   std::move(last_good), at_thread(query.thread));
+    fail_damaged(fmt::format("checkpoint {} does not have the checksum it was stored with", r.seq),
+                 std::move(last_good), query.thread);
   }
   co_return records;
 }
 
-asio::awaitable<std::vector<ThreadInfo>> Checkpointer::threads(ThreadQuery query) {
+asio::awaitable<std::vector<StoredThread>> Checkpointer::threads(ThreadQuery query) {
   if (query.limit == 0) refuse("the limit of a list of threads must be at least 1");
   return do_threads(std::move(query));
 }
 
-asio::awaitable<std::optional<ThreadInfo>> Checkpointer::thread(std::string name) {
+asio::awaitable<std::optional<StoredThread>> Checkpointer::thread(std::string name) {
   detail::check_thread(name);
   // The first one that begins so is the one itself, if it is there.
   ThreadQuery query;
@@ -235,7 +239,7 @@ asio::awaitable<std::optional<ThreadInfo>> Checkpointer::thread(std::string name
   co_return std::move(found.front());
 }
 
-asio::awaitable<std::vector<RunInfo>> Checkpointer::runs(RunQuery query) {
+asio::awaitable<std::vector<StoredRun>> Checkpointer::runs(RunQuery query) {
   if (query.thread) detail::check_thread(*query.thread);
   if (query.limit == 0) refuse("the limit of a list of runs must be at least 1");
   return do_runs(std::move(query));

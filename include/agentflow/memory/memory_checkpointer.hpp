@@ -27,8 +27,8 @@ class AGENTFLOW_API MemoryCheckpointer final : public Checkpointer {
   asio::awaitable<std::optional<CheckpointChain>> do_load(std::string thread, std::string ns,
                                                           std::optional<std::uint64_t> seq) override;
   asio::awaitable<std::vector<CheckpointRecord>> do_history(HistoryQuery query) override;
-  asio::awaitable<std::vector<ThreadInfo>> do_threads(ThreadQuery query) override;
-  asio::awaitable<std::vector<RunInfo>> do_runs(RunQuery query) override;
+  asio::awaitable<std::vector<StoredThread>> do_threads(ThreadQuery query) override;
+  asio::awaitable<std::vector<StoredRun>> do_runs(RunQuery query) override;
   asio::awaitable<bool> do_request_stop(std::string thread) override;
   asio::awaitable<bool> do_remove(std::string thread) override;
   asio::awaitable<std::size_t> do_prune(std::string thread, PrunePolicy policy) override;

@@ -42,9 +42,9 @@ class AGENTFLOW_API HistoryQuery {
 static_assert(!std::is_aggregate_v<HistoryQuery>);
 
 /// A run, as far as it is stored.
-class RunInfo {
+class StoredRun {
  public:
-  RunInfo() = default;
+  StoredRun() = default;
   std::string thread;
   RunId id;
   stored_status status = stored_status::running;
@@ -53,7 +53,7 @@ class RunInfo {
   std::uint64_t order = 0;  ///< Grows with each run that is accepted: the cursor of `RunQuery`.
   bool owned = false;       ///< It is its thread's latest run and a live owner has the thread.
 };
-static_assert(!std::is_aggregate_v<RunInfo>);
+static_assert(!std::is_aggregate_v<StoredRun>);
 
 /// Asks for runs, the latest first. A run that is `running` but not `owned` lost its process and can be resumed.
 class RunQuery {
@@ -67,17 +67,17 @@ class RunQuery {
 static_assert(!std::is_aggregate_v<RunQuery>);
 
 /// A thread that has at least one checkpoint in namespace "".
-class ThreadInfo {
+class StoredThread {
  public:
-  ThreadInfo() = default;
+  StoredThread() = default;
   std::string thread;
-  CheckpointRef head;          ///< The newest checkpoint of namespace "".
-  std::optional<RunInfo> run;  ///< The latest run.
-  std::uint64_t epoch = 0;     ///< Of the latest claim.
-  bool owned = false;          ///< A live owner has it.
+  CheckpointRef head;            ///< The newest checkpoint of namespace "".
+  std::optional<StoredRun> run;  ///< The latest run.
+  std::uint64_t epoch = 0;       ///< Of the latest claim.
+  bool owned = false;            ///< A live owner has it.
   bool stop_requested = false;
 };
-static_assert(!std::is_aggregate_v<ThreadInfo>);
+static_assert(!std::is_aggregate_v<StoredThread>);
 
 /// Asks for threads in the order of the bytes of their names.
 class ThreadQuery {

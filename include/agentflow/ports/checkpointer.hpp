@@ -162,10 +162,10 @@ class AGENTFLOW_VISIBLE Checkpointer {
 
   /// Gives checkpoints of a namespace, newest first. **Errors** checkpoint_damaged.
   asio::awaitable<std::vector<CheckpointRecord>> history(HistoryQuery query);
-  asio::awaitable<std::vector<ThreadInfo>> threads(ThreadQuery query = {});
+  asio::awaitable<std::vector<StoredThread>> threads(ThreadQuery query = {});
   /// One thread, if it has a checkpoint.
-  asio::awaitable<std::optional<ThreadInfo>> thread(std::string name);
-  asio::awaitable<std::vector<RunInfo>> runs(RunQuery query = {});
+  asio::awaitable<std::optional<StoredThread>> thread(std::string name);
+  asio::awaitable<std::vector<StoredRun>> runs(RunQuery query = {});
 
   /// Asks the latest run of a thread to stop; false when it is not `running`. Its owner learns of it with the next
   /// commit, or from `thread()`. A later run does not inherit it.
@@ -186,8 +186,8 @@ class AGENTFLOW_VISIBLE Checkpointer {
   virtual asio::awaitable<std::optional<CheckpointChain>> do_load(std::string thread, std::string ns,
                                                                   std::optional<std::uint64_t> seq) = 0;
   virtual asio::awaitable<std::vector<CheckpointRecord>> do_history(HistoryQuery query) = 0;
-  virtual asio::awaitable<std::vector<ThreadInfo>> do_threads(ThreadQuery query) = 0;
-  virtual asio::awaitable<std::vector<RunInfo>> do_runs(RunQuery query) = 0;
+  virtual asio::awaitable<std::vector<StoredThread>> do_threads(ThreadQuery query) = 0;
+  virtual asio::awaitable<std::vector<StoredRun>> do_runs(RunQuery query) = 0;
   virtual asio::awaitable<bool> do_request_stop(std::string thread) = 0;
   virtual asio::awaitable<bool> do_remove(std::string thread) = 0;
   virtual asio::awaitable<std::size_t> do_prune(std::string thread, PrunePolicy policy) = 0;
