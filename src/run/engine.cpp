@@ -180,6 +180,7 @@ void Engine::make_tasks() {
     t.input = std::move(next_[i].input);
     t.origin.reset();
     t.state = Task::State::waiting;
+    t.lane = nullptr;
     t.cancel_requested.store(false, std::memory_order_relaxed);
   }
 }

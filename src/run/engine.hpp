@@ -35,12 +35,11 @@ class Task : public TaskInfo {
   Engine* engine = nullptr;
   const NodeSpec* spec = nullptr;
   NodeIO io;
-  std::shared_ptr<const void> input;  // of a Send
-  void* update = nullptr;             // owned by the engine, reused from step to step
-  std::unique_ptr<Engine> child;      // of a subgraph
-  asio::cancellation_signal signal;
-  ParkingSpot spot;
-  std::exception_ptr failure;  // of a blocking call
+  std::shared_ptr<const void> input;          // of a Send
+  void* update = nullptr;                     // owned by the engine, reused from step to step
+  std::unique_ptr<Engine> child;              // of a subgraph
+  asio::cancellation_signal* lane = nullptr;  // cancels the lane of a fan-out that the task is on
+  asio::cancellation_signal signal;           // of the lane that the task is the first of
   State state = State::waiting;
   bool timed_out = false;
   bool was_idle = false;         // which limit it passed
@@ -109,8 +108,18 @@ class Engine {
   const RouterSpec& current_router() const;
   [[noreturn]] void routing_failed(const std::string& from, const std::string& why, std::exception_ptr cause);
 
-  // tasks.cpp: what is awaited
+  // fan_out.cpp: tasks beside each other
   asio::awaitable<void> run_many();
+  void begin_fan_out();
+  Task* take_task() noexcept;
+  void run_function(Task& t);
+  void start_lane(const asio::any_io_executor& executor, Task& first);
+  asio::awaitable<void> run_lane(Task& first);
+  void task_done(Task& t, std::exception_ptr failure);
+  void lane_over(Task& first, const std::exception_ptr& e);
+  void cancel_running();
+
+  // tasks.cpp: what is awaited
   asio::awaitable<void> run_task(Task& t);
   asio::awaitable<void> attempt(Task& t);
   asio::awaitable<void> run_elsewhere(Task& t);
@@ -119,10 +128,6 @@ class Engine {
   asio::awaitable<void> run_router();
   void enter_child(Task& t);
   void leave_child(Task& t);
-  void launch(Task& t);
-  void pump();
-  void task_done(Task& t, const std::exception_ptr& e);
-  void cancel_running();
   std::unique_ptr<Clock::Timer> arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started);
   void on_timer(Task& t, std::uint64_t generation, bool idle);
   bool should_retry(Task& t, const std::exception_ptr& e) const;
@@ -171,16 +176,18 @@ class Engine {
   std::size_t route_index_ = 0;
   bool from_start_ = false;
 
-  // fan-out
-  std::vector<std::uint32_t> order_;
-  std::size_t next_launch_ = 0;
-  std::size_t active_ = 0;
-  std::size_t pending_ = 0;
-  bool pumping_ = false;
-  bool failed_ = false;
-  Task* failed_task_ = nullptr;
-  std::exception_ptr error_;
-  ParkingSpot join_;
+  /// The tasks of a step that run beside each other, on lanes: coroutines that take one task after another. A branch
+  /// that never suspends leaves its lane to the next, so that only what waits costs a coroutine of its own.
+  struct FanOut {
+    std::vector<std::uint32_t> order;  // in which the tasks are started; empty: as planned
+    std::size_t next = 0;              // to be started
+    std::size_t active = 0;            // tasks that are under way
+    std::size_t pending = 0;           // lanes that are, and whoever holds the join open besides
+    Task* failed_task = nullptr;
+    std::exception_ptr failure;
+    ParkingSpot join;
+  };
+  std::unique_ptr<FanOut> fan_;  // once a step has fanned out
 };
 
 }  // namespace agentflow::detail

@@ -2,6 +2,7 @@
 // Runs as handles: blocking, awaited, streamed.
 #include <agentflow/run/erased_graph.hpp>
 
+#include <typeinfo>
 #include <utility>
 
 #include <asio/io_context.hpp>
@@ -14,17 +15,21 @@
 namespace agentflow {
 namespace {
 
+/// Asio 1.22's any_io_executor::target<E>() casts without a look at the type, so that is asked first.
 template <class E>
-bool is_strand_of(const asio::any_io_executor& ex) {
-  return ex.target<asio::strand<E>>() != nullptr;
+bool holds(const asio::any_io_executor& ex) {
+  return ex.target_type() == typeid(E);
 }
 
 /// An executor on which nothing runs at the same time as anything else: the given one if it is a strand, else a strand.
 asio::any_io_executor serial(const asio::any_io_executor& ex) {
-  if (is_strand_of<asio::any_io_executor>(ex) || is_strand_of<asio::io_context::executor_type>(ex) ||
-      is_strand_of<asio::thread_pool::executor_type>(ex))
+  using Loop = asio::io_context::executor_type;
+  using Pool = asio::thread_pool::executor_type;
+  if (holds<asio::strand<asio::any_io_executor>>(ex) || holds<asio::strand<Loop>>(ex) || holds<asio::strand<Pool>>(ex))
     return ex;
-  if (const auto* io = ex.target<asio::io_context::executor_type>(); io != nullptr) return asio::make_strand(*io);
+  // Around the executor itself, not around its wrapper, where it is one of Asio's own.
+  if (holds<Loop>(ex)) return asio::make_strand(*ex.target<Loop>());
+  if (holds<Pool>(ex)) return asio::make_strand(*ex.target<Pool>());
   return asio::make_strand(ex);
 }
 

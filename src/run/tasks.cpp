@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What an engine awaits: nodes, fan-outs, attempts with limits in time, subgraphs, async routers.
+// What an engine awaits: nodes, attempts with limits in time, subgraphs, async routers.
 #include <algorithm>
 #include <cmath>
-#include <random>
 #include <utility>
 
 #include <asio/bind_cancellation_slot.hpp>
@@ -18,14 +17,10 @@
 #include "async/sleep_on.hpp"
 #include "run/engine.hpp"
 #include "run/run_core.hpp"
+#include "run/user_code.hpp"
 
 namespace agentflow::detail {
 namespace {
-
-/// The library's own waits must not end in Asio's exception while a run is being cancelled: the driver turns it off
-/// around user code, which expects Asio's default. Awaited, these cost some twenty instructions.
-auto enter_user_code() { return asio::this_coro::throw_if_cancelled(true); }
-auto leave_user_code() { return asio::this_coro::throw_if_cancelled(false); }
 
 /// A node on another executor. Asio 1.22 passes a cancellation straight through a co_spawn, on whatever thread it is
 /// emitted, into a coroutine that runs elsewhere; so the node has a signal of its own, emitted on its own strand.
@@ -124,119 +119,6 @@ asio::awaitable<void> Engine::drive() {
   }
 }
 
-// ---- fan-out -------------------------------------------------------------------------------------------------------
-
-asio::awaitable<void> Engine::run_many() {
-  order_.resize(count_);
-  for (std::size_t i = 0; i < count_; ++i) order_[i] = static_cast<std::uint32_t>(i);
-  if (const auto& seed = run_.config().shuffle()) {
-    std::mt19937_64 random(*seed + steps_);
-    std::shuffle(order_.begin(), order_.end(), random);
-  } else if (run_.config().max_concurrency() == 0) {
-    // What suspends goes first, so that it waits while the plain functions work.
-    std::stable_partition(order_.begin(), order_.end(), [this](std::uint32_t i) {
-      const NodeSpec& n = *task(i).spec;
-      return !(n.plain && n.kind == node_kind::sync);
-    });
-  }
-  next_launch_ = active_ = 0;
-  pending_ = 1;  // held by this coroutine while it launches
-  failed_ = false;
-  failed_task_ = nullptr;
-  error_ = nullptr;
-  join_.reset();
-  pump();
-  if (--pending_ > 0) {
-    auto on_cancel = [](void* self) { static_cast<Engine*>(self)->cancel_running(); };
-    co_await join_.park(on_cancel, this);
-    co_await asio::this_coro::reset_cancellation_state();
-  }
-  if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
-  if (failed_) {
-    const auto e = std::exchange(error_, nullptr);
-    fail(*failed_task_, e);
-  }
-}
-
-void Engine::pump() {
-  if (pumping_) return;
-  pumping_ = true;
-  const std::size_t limit = run_.config().max_concurrency();
-  while (next_launch_ < count_ && !failed_ && (limit == 0 || active_ < limit) &&
-         !run_.info.stop_requested.load(std::memory_order_relaxed) && !cancelled())
-    launch(task(order_[next_launch_++]));
-  pumping_ = false;
-}
-
-void Engine::launch(Task& t) {
-  ++active_;
-  ++pending_;
-  t.state = Task::State::running;
-  if (t.spec->plain && t.spec->kind == node_kind::sync) {
-    std::exception_ptr failure;
-    try {
-      if (watched_) publish_node(t, chunk_kind::node_start);
-      UserCode mark;
-      t.spec->node->call(t.io);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    task_done(t, failure);
-    return;
-  }
-  // A launch that fails (no memory) must not leave the join waiting.
-  std::exception_ptr failure;
-  try {
-    if (watched_) publish_node(t, chunk_kind::node_start);
-    auto work = !t.spec->plain                        ? run_task(t)
-                : t.spec->kind == node_kind::subgraph ? run_child(t)
-                                                      : t.spec->node->acall(t.io);
-    auto done = [run = run_.shared_from_this(), task = &t](const std::exception_ptr& e) {
-      task->engine->task_done(*task, e);
-    };
-    asio::co_spawn(
-        run_.executor(), std::move(work),
-        asio::bind_cancellation_slot(t.signal.slot(), asio::bind_executor(InlineExecutor(), std::move(done))));
-    return;
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  task_done(t, failure);
-}
-
-void Engine::task_done(Task& t, const std::exception_ptr& e) {
-  std::exception_ptr failure = e;
-  if (!failure) {
-    try {
-      finished(t);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-  }
-  --active_;
-  if (failure) {
-    t.state = Task::State::failed;
-    if (!failed_) {
-      failed_ = true;
-      failed_task_ = &t;
-      error_ = std::move(failure);
-      cancel_running();
-    }
-  }
-  pump();
-  if (--pending_ == 0) join_.unpark_here();
-}
-
-void Engine::cancel_running() {
-  ++pending_;  // so that what completes inside this loop does not resume and destroy us
-  for (std::size_t i = 0; i < count_; ++i) {
-    Task& t = task(i);
-    if (t.state != Task::State::running || t.cancel_requested.exchange(true)) continue;
-    t.signal.emit(asio::cancellation_type::terminal);
-  }
-  if (--pending_ == 0) join_.unpark();
-}
-
 // ---- one task with limits, retries and a handler -------------------------------------------------------------------
 
 asio::awaitable<void> Engine::run_task(Task& t) {
@@ -259,7 +141,7 @@ asio::awaitable<void> Engine::run_task(Task& t) {
       co_await leave_user_code();
     }
     // Its own limit cancels a task too; it counts only if nothing else did.
-    if (failed_ || cancelled() || (t.cancel_requested && !t.timed_out)) {
+    if (fan_->failed_task != nullptr || cancelled() || (t.cancel_requested && !t.timed_out)) {
       if (failure) std::rethrow_exception(failure);
       co_return;
     }
@@ -327,21 +209,25 @@ asio::awaitable<void> Engine::run_elsewhere(Task& t) {
 }
 
 asio::awaitable<void> Engine::run_blocking(Task& t) {
-  t.failure = nullptr;
+  struct Call {
+    ParkingSpot spot;
+    std::exception_ptr failure;
+  };
+  const auto call = std::make_shared<Call>();
   // The job owns the run, so that the task is there even if this coroutine is not any more.
-  auto job = [run = run_.shared_from_this(), task = &t] {
+  auto job = [run = run_.shared_from_this(), task = &t, call] {
     try {
       task->spec->node->call(task->io);
     } catch (...) {
-      task->failure = std::current_exception();
+      call->failure = std::current_exception();
     }
-    task->spot.unpark();
+    call->spot.unpark();
   };
   run_.graph().pool().submit(std::move(job));
   // A plain function cannot be interrupted: it sees NodeContext::cancelled(), and we wait for it.
   auto on_cancel = [](void* task) { static_cast<Task*>(task)->cancel_requested = true; };
-  co_await t.spot.park(on_cancel, &t);
-  if (t.failure) std::rethrow_exception(std::exchange(t.failure, nullptr));
+  co_await call->spot.park(on_cancel, &t);
+  if (call->failure) std::rethrow_exception(call->failure);
 }
 
 std::unique_ptr<Clock::Timer> Engine::arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started) {
@@ -396,7 +282,7 @@ void Engine::on_timer(Task& t, std::uint64_t generation, bool idle) {
   t.timed_out = true;
   t.was_idle = idle;
   t.cancel_requested = true;
-  t.signal.emit(asio::cancellation_type::terminal);
+  t.lane->emit(asio::cancellation_type::terminal);
 }
 
 bool Engine::should_retry(Task& t, const std::exception_ptr& e) const {

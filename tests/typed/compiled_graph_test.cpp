@@ -19,6 +19,7 @@
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/strand.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
 
@@ -201,6 +202,45 @@ TEST_CASE("Runs on a thread pool share nothing", "[compiled_graph]") {
   pool.join();
   CHECK(sum == 20 * 4);
   for (auto& run : runs) CHECK(run.done());
+}
+
+/// Whether what the calling coroutine posts to its executor waits until it gives way, though the pool has a thread
+/// free.
+asio::awaitable<Sum> see_who_runs(Sum s, asio::thread_pool& pool) {
+  const auto executor = co_await asio::this_coro::executor;
+  const auto ran = std::make_shared<std::atomic<bool>>(false);
+  asio::post(executor, [ran] { *ran = true; });
+  std::promise<void> another;
+  asio::post(pool, [&another] { another.set_value(); });
+  another.get_future().wait();
+  s.n += *ran ? 1 : 0;
+  co_return s;
+}
+
+TEST_CASE("A run is one strand of control, whatever executor it is given", "[compiled_graph]") {
+  asio::thread_pool pool(2);
+  Graph g;
+  g.add_node("alone", [&pool](Sum s) { return see_who_runs(std::move(s), pool); });
+  g.add_node("left", [&pool](Sum s) { return see_who_runs(std::move(s), pool); });
+  g.add_node("right", [&pool](Sum s) { return see_who_runs(std::move(s), pool); });
+  g.set_entry_point("alone").add_edge("alone", "left").add_edge("alone", "right");
+  g.add_edge("left", "END").add_edge("right", "END");
+  const auto app = g.compile();
+  const auto raced = [&](const asio::any_io_executor& executor) {
+    auto run = app.start(executor, Sum());
+    std::promise<int> count;
+    asio::co_spawn(pool, run.result(),
+                   [&](std::exception_ptr e, af::RunResult<Sum> r) { count.set_value(e ? -1 : r->n); });
+    return count.get_future().get();
+  };
+  CHECK(raced(pool.get_executor()) == 0);
+  CHECK(raced(asio::make_strand(pool)) == 0);
+  CHECK(raced(asio::any_io_executor(asio::make_strand(asio::any_io_executor(pool.get_executor())))) == 0);
+  std::promise<int> count;
+  asio::co_spawn(pool, app.ainvoke(Sum()),
+                 [&](std::exception_ptr e, af::RunResult<Sum> r) { count.set_value(e ? -1 : r->n); });
+  CHECK(count.get_future().get() == 0);
+  pool.join();
 }
 
 TEST_CASE("A run outlives the graph object and the builder", "[compiled_graph]") {

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+// The tasks of one step beside each other: lanes that take one task after another, and the join that waits for them.
+#include <algorithm>
+#include <numeric>
+#include <random>
+#include <utility>
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/this_coro.hpp>
+
+#include "async/inline_executor.hpp"
+#include "async/loop_guard.hpp"
+#include "run/engine.hpp"
+#include "run/run_core.hpp"
+#include "run/user_code.hpp"
+
+namespace agentflow::detail {
+namespace {
+
+bool is_plain_function(const Task& t) noexcept { return t.spec->plain && t.spec->kind == node_kind::sync; }
+
+}  // namespace
+
+asio::awaitable<void> Engine::run_many() {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  begin_fan_out();
+  while (Task* t = take_task()) {
+    if (is_plain_function(*t))
+      run_function(*t);
+    else
+      start_lane(executor, *t);
+  }
+  if (--fan_->pending > 0) {
+    auto on_cancel = [](void* self) { static_cast<Engine*>(self)->cancel_running(); };
+    co_await fan_->join.park(on_cancel, this);
+    co_await asio::this_coro::reset_cancellation_state();
+  }
+  if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
+  if (fan_->failed_task != nullptr) {
+    const auto e = std::exchange(fan_->failure, nullptr);
+    fail(*fan_->failed_task, e);
+  }
+}
+
+void Engine::begin_fan_out() {
+  if (!fan_) fan_ = std::make_unique<FanOut>();
+  fan_->next = fan_->active = 0;
+  fan_->pending = 1;  // held by run_many() while it launches
+  fan_->failed_task = nullptr;
+  fan_->failure = nullptr;
+  fan_->join.reset();
+  fan_->order.clear();
+  const auto number_tasks = [this] {
+    fan_->order.resize(count_);
+    std::iota(fan_->order.begin(), fan_->order.end(), 0u);
+  };
+  if (const auto& seed = run_.config().shuffle()) {
+    number_tasks();
+    std::mt19937_64 random(*seed + steps_);
+    std::shuffle(fan_->order.begin(), fan_->order.end(), random);
+  } else if (run_.config().max_concurrency() == 0) {
+    // What suspends goes first, so that it waits while the plain functions work.
+    bool seen = false, mixed = false;
+    for (std::size_t i = 0; i < count_ && !mixed; ++i) {
+      mixed = seen && !is_plain_function(task(i));
+      seen = seen || is_plain_function(task(i));
+    }
+    if (!mixed) return;
+    number_tasks();
+    std::stable_partition(fan_->order.begin(), fan_->order.end(),
+                          [this](std::uint32_t i) { return !is_plain_function(task(i)); });
+  }
+}
+
+Task* Engine::take_task() noexcept {
+  FanOut& f = *fan_;
+  const std::size_t limit = run_.config().max_concurrency();
+  if (f.next == count_ || f.failed_task != nullptr || (limit != 0 && f.active >= limit) ||
+      run_.info.stop_requested.load(std::memory_order_relaxed) || cancelled())
+    return nullptr;
+  Task& t = task(f.order.empty() ? f.next : f.order[f.next]);
+  ++f.next;
+  ++f.active;
+  t.state = Task::State::running;
+  return &t;
+}
+
+void Engine::run_function(Task& t) {
+  std::exception_ptr failure;
+  try {
+    if (watched_) publish_node(t, chunk_kind::node_start);
+    UserCode mark;
+    t.spec->node->call(t.io);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  task_done(t, std::move(failure));
+}
+
+void Engine::start_lane(const asio::any_io_executor& executor, Task& first) {
+  ++fan_->pending;
+  first.lane = &first.signal;
+  // Holds the run, so that it is there until the lane's last word.
+  auto over = [run = run_.shared_from_this(), task = &first](const std::exception_ptr& e) {
+    task->engine->lane_over(*task, e);
+  };
+  // A launch that fails (no memory) must not leave the join waiting.
+  std::exception_ptr failure;
+  try {
+    asio::co_spawn(
+        executor, run_lane(first),
+        asio::bind_cancellation_slot(first.signal.slot(), asio::bind_executor(InlineExecutor(), std::move(over))));
+    return;
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  lane_over(first, failure);
+}
+
+asio::awaitable<void> Engine::run_lane(Task& first) {
+  co_await leave_user_code();
+  for (Task* t = &first; t != nullptr; t = take_task()) {
+    if (is_plain_function(*t)) {
+      run_function(*t);
+      continue;
+    }
+    t->lane = &first.signal;
+    std::exception_ptr failure;
+    try {
+      if (watched_) publish_node(*t, chunk_kind::node_start);
+      if (!t->spec->plain) {
+        co_await run_task(*t);
+      } else {
+        co_await enter_user_code();
+        if (t->spec->kind == node_kind::subgraph)
+          co_await run_child(*t);
+        else
+          co_await t->spec->node->acall(t->io);
+      }
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    co_await asio::this_coro::reset_cancellation_state();
+    co_await leave_user_code();
+    task_done(*t, std::move(failure));
+  }
+}
+
+void Engine::task_done(Task& t, std::exception_ptr failure) {
+  if (!failure) {
+    try {
+      finished(t);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  }
+  --fan_->active;
+  if (!failure) return;
+  t.state = Task::State::failed;
+  if (fan_->failed_task != nullptr) return;
+  fan_->failed_task = &t;
+  fan_->failure = std::move(failure);
+  cancel_running();
+}
+
+void Engine::lane_over(Task& first, const std::exception_ptr& e) {
+  // What a lane fails by itself (no memory) is its task's failure.
+  if (e) {
+    for (std::size_t i = 0; i < count_; ++i)
+      if (Task& t = task(i); t.lane == &first.signal && t.state == Task::State::running) task_done(t, e);
+  }
+  if (--fan_->pending == 0) fan_->join.unpark_here();
+}
+
+void Engine::cancel_running() {
+  ++fan_->pending;  // so that what completes inside this loop does not resume and destroy us
+  for (std::size_t i = 0; i < count_; ++i) {
+    Task& t = task(i);
+    if (t.state != Task::State::running || t.cancel_requested.exchange(true) || t.lane == nullptr) continue;
+    t.lane->emit(asio::cancellation_type::terminal);
+  }
+  if (--fan_->pending == 0) fan_->join.unpark();
+}
+
+}  // namespace agentflow::detail
