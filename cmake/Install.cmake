@@ -30,6 +30,14 @@ install(FILES
   DESTINATION ${agentflow_cmake_dir})
 install(FILES cmake/Findasio.cmake DESTINATION ${agentflow_cmake_dir}/modules)
 
+foreach(component IN LISTS agentflow_components)
+  install(TARGETS agentflow_${component} EXPORT agentflow-${component} FILE_SET HEADERS)
+  install(EXPORT agentflow-${component}
+    FILE agentflow-${component}-targets.cmake NAMESPACE agentflow:: DESTINATION ${agentflow_cmake_dir})
+  configure_file(cmake/component-${component}.cmake.in component-${component}.cmake @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/component-${component}.cmake DESTINATION ${agentflow_cmake_dir})
+endforeach()
+
 # The prefix is told relative to the .pc file, so the tree may be moved.
 file(RELATIVE_PATH agentflow_pc_prefix
   ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
