@@ -5,7 +5,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <limits>
 #include <map>
 
 #include <fmt/format.h>
@@ -14,6 +14,7 @@
 #include <agentflow/core/json.hpp>
 
 #include "sqlite/owner_locks.hpp"
+#include "sqlite/path.hpp"
 #include "sqlite/tables.hpp"
 #include "sqlite/writer.hpp"
 
@@ -28,14 +29,6 @@ using detail::SqliteConnection;
 using detail::SqliteStatement;
 using detail::SqliteWriter;
 using detail::ThreadRow;
-
-/// The absolute path, so that a change of the working directory changes nothing.
-std::string check_path(const std::string& path) {
-  if (path.empty() || path == ":memory:" || path.find('\0') != std::string::npos)
-    throw config_error(errc::bad_config,
-                       "sqlite() needs the path of a file; for storage in memory there is memory_checkpointer()");
-  return std::filesystem::absolute(path).string();
-}
 
 // ---- Commit --------------------------------------------------------------------------------------------------------
 
@@ -362,7 +355,9 @@ JsonValue describe_database(SqliteConnection& db, const std::string& path) {
 
 struct SqliteCheckpointer::Impl {
   Impl(const std::string& p, SqliteOptions options)
-      : path(check_path(p)), locks(std::make_shared<OwnerLocks>(path + "-owners")), writer(path, std::move(options)) {}
+      : path(detail::database_path(p)),
+        locks(std::make_shared<OwnerLocks>(path + "-owners")),
+        writer(path, std::move(options)) {}
   std::string path;
   std::shared_ptr<OwnerLocks> locks;
   SqliteWriter writer;
