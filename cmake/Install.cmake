@@ -36,4 +36,19 @@ file(RELATIVE_PATH agentflow_pc_prefix
 configure_file(cmake/agentflow.pc.in agentflow.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/agentflow.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
+# One library, export set, component-<name>.cmake and .pc file each.
+foreach(component IN LISTS agentflow_components)
+  install(TARGETS agentflow_${component} EXPORT agentflow-${component} FILE_SET HEADERS)
+  install(EXPORT agentflow-${component}
+    FILE agentflow-${component}-targets.cmake NAMESPACE agentflow:: DESTINATION ${agentflow_cmake_dir})
+  configure_file(cmake/component-${component}.cmake.in component-${component}.cmake @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/component-${component}.cmake DESTINATION ${agentflow_cmake_dir})
+  set(agentflow_pc_component_requires "")
+  if(agentflow_is_static)
+    set(agentflow_pc_component_requires ", ${agentflow_${component}_pc_requires}")
+  endif()
+  configure_file(cmake/agentflow-component.pc.in agentflow-${component}.pc @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/agentflow-${component}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()
+
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

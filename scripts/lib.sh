@@ -7,7 +7,7 @@ cd "$root"
 mkdir -p build/logs
 
 jobs=$(nproc)
-build_packages=(g++ cmake ninja-build ccache pkg-config libasio-dev nlohmann-json3-dev libfmt-dev libspdlog-dev)
+build_packages=(g++ cmake ninja-build ccache pkg-config libasio-dev nlohmann-json3-dev libfmt-dev libspdlog-dev libsqlite3-dev)
 test_packages=(catch2)
 check_packages=(python3 clang clang-format-19)
 

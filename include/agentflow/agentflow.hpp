@@ -22,10 +22,13 @@
 #include <agentflow/graph/options.hpp>
 #include <agentflow/graph/state_ops.hpp>
 #include <agentflow/memory/memory_checkpointer.hpp>
+#include <agentflow/memory/memory_store.hpp>
 #include <agentflow/ports/checkpoint.hpp>
 #include <agentflow/ports/checkpoint_query.hpp>
 #include <agentflow/ports/checkpointer.hpp>
+#include <agentflow/ports/store.hpp>
 #include <agentflow/ports/sync_checkpointer.hpp>
+#include <agentflow/ports/sync_store.hpp>
 #include <agentflow/run/erased_graph.hpp>
 #include <agentflow/run/options.hpp>
 #include <agentflow/state/add_messages.hpp>

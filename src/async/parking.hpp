@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Private: a place where one coroutine sleeps until any thread wakes it.
+// Private: a place where one coroutine sleeps until any thread wakes it. Exported, for the components.
 #pragma once
 
 #include <memory>
@@ -11,13 +11,15 @@
 #include <asio/awaitable.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <agentflow/core/config.hpp>
+
 namespace agentflow::detail {
 
 class ParkingSpot;
 
 /// Per execution context: which coroutines are parked on it, and whether it is still there. Shared, so that it may be
 /// asked after the context has gone.
-class ParkingLot {
+class AGENTFLOW_API ParkingLot {
  public:
   static std::shared_ptr<ParkingLot> of(const asio::any_io_executor& ex);
 
@@ -45,7 +47,7 @@ class ParkingLot {
 /// One coroutine parks, any thread unparks. A stored handler owns its coroutine, and the coroutine often owns the
 /// spot, a cycle that would leak when an io_context is destroyed in mid-flight; so the context's lot knows every parked
 /// spot and lets go of its handler then. The spot itself may outlive the context.
-class ParkingSpot {
+class AGENTFLOW_API ParkingSpot {
  public:
   using CancelFunction = void (*)(void* arg);
 
