@@ -56,7 +56,7 @@ ErasedRun::~ErasedRun() {
 }
 
 void ErasedRun::run_blocking() {
-  if (core_->graph().spec().all_sync && core_->channel() == nullptr) {
+  if (core_->graph().spec().all_sync && core_->channel() == nullptr && core_->journal() == nullptr) {
     core_->run_here();
     return;
   }
@@ -71,7 +71,7 @@ void ErasedRun::start(const asio::any_io_executor& ex) { core_->launch(serial(ex
 bool ErasedRun::started() const noexcept { return core_->launched() || core_->done(); }
 
 asio::awaitable<void> ErasedRun::wait() {
-  if (!started() && core_->graph().spec().all_sync && core_->channel() == nullptr) {
+  if (!started() && core_->graph().spec().all_sync && core_->channel() == nullptr && core_->journal() == nullptr) {
     co_await core_->run_in_place();
     co_return;
   }
@@ -119,6 +119,15 @@ bool ErasedRun::done() const noexcept { return core_->done(); }
 void ErasedRun::rethrow() const { core_->rethrow(); }
 StateBox ErasedRun::take_state() { return core_->engine().take_state(); }
 run_status ErasedRun::status() const noexcept { return core_->engine().status(); }
+std::vector<Interrupt> ErasedRun::interrupts() const {
+  const auto* journal = core_->journal();
+  if (journal == nullptr || status() != run_status::interrupted) return {};
+  return journal->interrupts();
+}
+std::string ErasedRun::checkpoint_id() const {
+  const auto* journal = core_->journal();
+  return journal != nullptr ? journal->checkpoint_id() : std::string();
+}
 std::uint64_t ErasedRun::steps() const noexcept { return core_->engine().steps(); }
 const RunId& ErasedRun::run_id() const noexcept { return core_->info.run_id; }
 const std::string& ErasedRun::thread_id() const noexcept { return core_->info.thread_id; }
@@ -180,7 +189,7 @@ void ErasedStream::finish() {
 ErasedGraph::ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options)
     : core_(std::make_shared<detail::GraphCore>(std::move(spec), std::move(options))) {}
 
-ErasedRun ErasedGraph::prepare(StateBox input, const RunConfig& config, stream_mode default_modes) const {
+ErasedRun ErasedGraph::prepare(RunInput input, const RunConfig& config, stream_mode default_modes) const {
   const auto modes = config.stream().value_or(default_modes);
   return ErasedRun(std::make_shared<detail::RunCore>(core_, std::move(input), config, modes));
 }

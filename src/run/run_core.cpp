@@ -36,7 +36,10 @@ namespace agentflow::detail {
 // ---- the graph -----------------------------------------------------------------------------------------------------
 
 GraphCore::GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options)
-    : spec_(std::move(spec)), options_(std::move(options)) {}
+    : spec_(std::move(spec)), options_(std::move(options)) {
+  check_durable(*spec_, options_);
+  if (options_.checkpointer()) fingerprint_ = fingerprint_of(*spec_);
+}
 
 BlockingPool& GraphCore::pool() {
   std::lock_guard lock(mutex_);
@@ -59,6 +62,15 @@ void GraphCore::remove(RunCore& run) noexcept {
     runs_ = run.next_;
   if (run.next_ != nullptr) run.next_->prev_ = run.prev_;
   run.next_ = run.prev_ = nullptr;
+}
+
+std::vector<std::shared_ptr<RunCore>> GraphCore::older_runs(const RunCore& run) {
+  std::vector<std::shared_ptr<RunCore>> older;
+  std::lock_guard lock(mutex_);
+  for (RunCore* r = run.next_; r != nullptr; r = r->next_)
+    if (r->info.thread_id == run.info.thread_id && r->begun_)
+      if (auto alive = r->weak_from_this().lock()) older.push_back(std::move(alive));
+  return older;
 }
 
 std::vector<std::shared_ptr<RunCore>> GraphCore::request_stop(std::string_view thread_id) {
@@ -107,12 +119,27 @@ void check(const RunConfig& c) {
   if (c.recursion_limit() == 0) throw config_error(errc::bad_config, "recursion_limit must be at least 1");
   if (c.timeout() && *c.timeout() <= std::chrono::nanoseconds::zero())
     throw config_error(errc::bad_config, "the timeout of a run must be positive");
+  if (!c.checkpoint().empty() && c.thread_id().empty())
+    throw config_error(errc::not_durable, "a checkpoint is of a thread: give RunConfig().thread_id() too");
   if (c.stream_capacity() == 0) throw config_error(errc::bad_config, "stream_capacity must be at least 1");
+}
+
+/// A run that is not stored cannot do what only a stored one can.
+void check_not_durable(const RunConfig& c, const RunInput& input) {
+  const char* what = input.resume                                                     ? "af::Resume"
+                     : input.edit                                                     ? "update_state"
+                     : !c.checkpoint().empty()                                        ? "a checkpoint to start from"
+                     : !c.interrupt_before().empty() || !c.interrupt_after().empty() ? "interrupt_before or _after"
+                                                                                      : nullptr;
+  if (what != nullptr)
+    throw config_error(errc::not_durable, fmt::format("{} needs a graph with a checkpointer, and "
+                                                      "RunConfig().thread_id()",
+                                                      what));
 }
 
 }  // namespace
 
-RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes)
+RunCore::RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config, stream_mode modes)
     : graph_(std::move(graph)), config_(config), engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
   check(config_);
   info.run_id = RunId::make();
@@ -129,7 +156,13 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConf
     info.logger = log_.get();
   }
   if (config_.timeout()) deadline_ = info.clock->now() + *config_.timeout();
-  engine_.begin(std::move(input));
+  if (graph_->options().checkpointer() && !info.thread_id.empty()) {
+    journal_ = std::make_unique<Journal>(*this, graph_->options().checkpointer(), graph_->options());
+    input_ = std::make_unique<RunInput>(std::move(input));
+  } else {
+    check_not_durable(config_, input);
+    engine_.begin(std::move(input).initial(*graph_->spec().ops));
+  }
   graph_->add(*this);
 }
 
@@ -207,12 +240,29 @@ asio::awaitable<void> RunCore::drive(std::shared_ptr<RunCore> self) {
       timer = self->info.clock->schedule(self->executor_, *self->deadline_, std::move(fire));
     }
     if (self->listening()) self->publish_run(chunk_kind::run_start, "run started");
-    co_await self->engine_.drive();
+    if (self->journal_)
+      co_await self->drive_durable();
+    else
+      co_await self->engine_.drive();
   } catch (...) {
     failure = std::current_exception();
   }
   timer.reset();
   self->finish(std::move(failure));
+}
+
+asio::awaitable<void> RunCore::drive_durable() {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  std::exception_ptr failure;
+  try {
+    co_await journal_->open(engine_, *input_);
+    input_.reset();
+    if (!engine_.is_done()) co_await engine_.drive_durable();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  co_await journal_->close(engine_, failure);
+  if (failure) std::rethrow_exception(failure);
 }
 
 bool RunCore::listening() noexcept { return channel_ && channel_->listens(stream_mode::debug); }
@@ -253,7 +303,8 @@ void RunCore::throw_timeout() const {
 }
 
 void RunCore::finish(std::exception_ptr failure) {
-  if (!failure && deadline_ && info.clock->now() > *deadline_) {
+  // What a durable run has committed as its end stands.
+  if (!failure && !journal_ && deadline_ && info.clock->now() > *deadline_) {
     // Its last step could not be interrupted, and is late all the same.
     timed_out_ = true;
     failure = std::make_exception_ptr(cancelled_error(errc::cancelled, "late"));

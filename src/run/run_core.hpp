@@ -23,6 +23,7 @@
 #include "async/loop_guard.hpp"
 #include "run/engine.hpp"
 #include "run/event_channel.hpp"
+#include "run/journal.hpp"
 
 namespace agentflow::detail {
 
@@ -37,15 +38,20 @@ class GraphCore {
   const std::shared_ptr<const GraphSpec>& shared_spec() const noexcept { return spec_; }
   const CompileOptions& options() const noexcept { return options_; }
   BlockingPool& pool();
+  /// Of a graph with a checkpointer.
+  std::uint64_t fingerprint() const noexcept { return fingerprint_; }
 
   void add(RunCore& run);
   void remove(RunCore& run) noexcept;
+  /// The runs of the same thread that were made before this one and have been started.
+  std::vector<std::shared_ptr<RunCore>> older_runs(const RunCore& run);
   /// Asks the runs of a thread to stop; gives how many there were.
   std::vector<std::shared_ptr<RunCore>> request_stop(std::string_view thread_id);
 
  private:
   const std::shared_ptr<const GraphSpec> spec_;
   const CompileOptions options_;
+  std::uint64_t fingerprint_ = 0;
   std::mutex mutex_;
   RunCore* runs_ = nullptr;
   std::unique_ptr<BlockingPool> pool_;
@@ -54,27 +60,29 @@ class GraphCore {
 /// Hands the lines of a run to the graph's logger.
 class RunLog final : public LogSink {
  public:
-  explicit RunLog(const TaskRun& info, std::shared_ptr<spdlog::logger> logger)
+  explicit RunLog(const RunInfo& info, std::shared_ptr<spdlog::logger> logger)
       : info_(info), logger_(std::move(logger)) {}
   bool enabled(log_level level) const noexcept override;
   void log(log_level level, std::string_view message) override;
 
  private:
-  const TaskRun& info_;
+  const RunInfo& info_;
   std::shared_ptr<spdlog::logger> logger_;
 };
 
 /// One run: the engine, its events, who waits for it. Shared by the driver and the handles.
 class RunCore : public std::enable_shared_from_this<RunCore> {
  public:
-  RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes);
+  RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config, stream_mode modes);
   ~RunCore();
 
-  TaskRun info;
+  RunInfo info;
   const RunConfig& config() const noexcept { return config_; }
   GraphCore& graph() const noexcept { return *graph_; }
   EventChannel* channel() noexcept { return channel_.get(); }
   Engine& engine() noexcept { return engine_; }
+  /// Of a durable run; else null.
+  Journal* journal() noexcept { return journal_.get(); }
   bool cancel_requested() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
   /// Whether the engine may hand control back to a loop; without one it must not ask for anything.
   bool driven() const noexcept { return driven_; }
@@ -113,6 +121,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   friend class GraphCore;
   struct Finisher;
   static asio::awaitable<void> drive(std::shared_ptr<RunCore> self);
+  asio::awaitable<void> drive_durable();
   void finish(std::exception_ptr error);
   void close_up() noexcept;
   bool listening() noexcept;
@@ -124,6 +133,8 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   std::unique_ptr<EventChannel> channel_;  // only where somebody listens
   std::unique_ptr<RunLog> log_;
   Engine engine_;
+  std::unique_ptr<RunInput> input_;   // of a durable run, until it is taken
+  std::unique_ptr<Journal> journal_;
   std::optional<Clock::time_point> deadline_;
   asio::cancellation_signal root_;
   std::atomic<bool> cancelled_{false};

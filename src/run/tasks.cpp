@@ -106,7 +106,9 @@ asio::awaitable<void> Engine::drive() {
       }
       co_await asio::this_coro::reset_cancellation_state();
       co_await leave_user_code();
-      if (failure) fail(t, std::move(failure));
+      if (failure && !leaves(t)) fail(t, std::move(failure));
+    } else if (need == Need::commit) {
+      co_await commit_step();
     } else if (need == Need::many) {
       co_await run_many();
     } else if (need == Need::route) {
@@ -140,6 +142,7 @@ asio::awaitable<void> Engine::run_task(Task& t) {
       co_await asio::this_coro::reset_cancellation_state();
       co_await leave_user_code();
     }
+    if (track_ != nullptr && leaves(t)) co_return;
     // Its own limit cancels a task too; it counts only if nothing else did.
     if (fan_->failed_task != nullptr || cancelled() || (t.cancel_requested && !t.timed_out)) {
       if (failure) std::rethrow_exception(failure);
@@ -177,6 +180,7 @@ asio::awaitable<void> Engine::run_task(Task& t) {
 }
 
 asio::awaitable<void> Engine::attempt(Task& t) {
+  if (t.note) t.note->asks = 0;
   ErasedNode& node = *t.spec->node;
   if (t.spec->kind == node_kind::blocking) {
     co_await run_blocking(t);
@@ -321,9 +325,13 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
 
 // ---- subgraphs and routers -----------------------------------------------------------------------------------------
 
-void Engine::enter_child(Task& t) {
+void Engine::make_child(Task& t) {
   auto path = path_.empty() ? t.spec->name : path_ + "/" + t.spec->name;
   t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), std::move(path), depth_ + 1, this, &t);
+}
+
+void Engine::enter_child(Task& t) {
+  make_child(t);
   UserCode mark;
   t.child->begin(t.spec->node->enter(t.io));
 }
@@ -336,6 +344,11 @@ void Engine::leave_child(Task& t) {
 }
 
 asio::awaitable<void> Engine::run_child(Task& t) {
+  if (track_ != nullptr) return run_durable_child(t);
+  return run_passing_child(t);
+}
+
+asio::awaitable<void> Engine::run_passing_child(Task& t) {
   enter_child(t);
   co_await t.child->drive();
   leave_child(t);

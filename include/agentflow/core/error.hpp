@@ -45,6 +45,10 @@ enum class errc {
   bad_config,       ///< RUN_005: an option of the run is out of range.
   bad_context,      ///< RUN_006: the node asked for a user context of another type.
   run_busy,         ///< RUN_007: the handle or stream is in use elsewhere.
+  interrupts_open,    ///< RUN_008: new input for a thread that waits for answers.
+  interrupt_unknown,  ///< RUN_009: an answer to a question that is not open.
+  not_durable,        ///< RUN_010: needs a checkpointer and a thread id.
+  graph_changed,      ///< RUN_011: the thread was stopped in another graph than this one.
   // Data.
   json_syntax,         ///< JSON_001: text that is not JSON.
   json_type,           ///< JSON_002: a value of another type than expected, or out of range.
@@ -236,6 +240,13 @@ class AGENTFLOW_VISIBLE config_error : public error {
  public:
   using error::error;
   ~config_error() override;
+};
+
+/// A stored run cannot be gone on with in the way that was asked for. Nothing was changed.
+class AGENTFLOW_VISIBLE resume_error : public error {
+ public:
+  using error::error;
+  ~resume_error() override;
 };
 
 /// Text or a value that is not what a JSON mapping expects; `context().field()` is the path.

@@ -66,6 +66,7 @@ class UpdateBox {
     if (value_ != nullptr) ops_->destroy_update(value_);
   }
   void* get() const noexcept { return value_; }
+  void* release() noexcept { return std::exchange(value_, nullptr); }
   explicit operator bool() const noexcept { return value_ != nullptr; }
 
  private:
