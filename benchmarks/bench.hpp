@@ -38,6 +38,7 @@ struct Row {
   std::string workload, variant = {}, unit = {};
   std::optional<double> ns = {}, min_ns = {}, ir = {}, mallocs = {}, bytes = {}, ratio = {}, floor_ns = {};
   Target target = {};
+  Target allowed = {};  ///< What --check lets pass instead, where a target is not met; docs/performance.md says why.
 
   std::string name() const { return variant.empty() ? workload : workload + " " + variant; }
 };
@@ -48,6 +49,7 @@ struct Case {
   std::string unit = "run";
   std::function<void(long)> run;  ///< Runs it n times and verifies what comes out.
   Target target = {};
+  Target allowed = {};
   std::function<void(long)> floor = {};  ///< The same work done n times by the bare parts, if there is such a thing.
   double units = 1;                      ///< How many units one run is, as in "per chunk".
   bool count_instructions = false;
@@ -78,6 +80,8 @@ class Session {
   std::optional<Row> measure(const Case& c);
   /// Whether rows of this name are asked for: for what is not a Case. Under `--list` prints the name.
   bool wants(std::string_view name);
+  /// Whether measure() would do anything for this name: if not, its graph need not be built.
+  bool considers(std::string_view name) const noexcept;
   void add(Row row);
   /// The cost of one more unit, from a small and a large size of the same workload.
   void add_slope(Row slope, const std::optional<Row>& small, double small_size, const std::optional<Row>& large,

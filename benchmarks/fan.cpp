@@ -65,8 +65,10 @@ void series(Session& session, const std::string& workload, const std::string& va
   const std::array widths{10, 100, 1000};
   for (std::size_t i = 0; i < widths.size(); ++i) {
     const int width = widths[i];
+    const std::string name = workload + "(" + std::to_string(width) + ")";
+    if (!session.considers(name + " " + variant)) continue;
     const auto app = make(width).compile();
-    rows[i] = session.measure(Case{.workload = workload + "(" + std::to_string(width) + ")",
+    rows[i] = session.measure(Case{.workload = name,
                                    .variant = variant,
                                    .run = [&app, width](long n) { invoke(app, width, n); },
                                    .floor = [width, posting](long n) { bare_fan_out(n, width, posting); },

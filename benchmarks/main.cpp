@@ -93,6 +93,7 @@ int run(bench::Session& session) {
     bench::streams(session);
     bench::compile(session);
     bench::wide_state(session);
+    bench::checkpoints(session);
     bench::burst(session);
     bench::two_threads(session);
     bench::floors(session);

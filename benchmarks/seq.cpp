@@ -93,6 +93,7 @@ void chains(Session& session) {
     for (std::size_t i = 0; i < lengths.size(); ++i) {
       const int length = lengths[i];
       const std::string name = "chain(" + std::to_string(length) + ")";
+      if (!session.considers(name + " " + variant)) continue;
       const auto app = chain(length, node);
       rows[i] = session.measure(Case{.workload = name,
                                      .variant = variant,

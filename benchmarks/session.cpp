@@ -64,9 +64,13 @@ void verify(bool ok, std::string_view what) {
   if (!ok) throw std::runtime_error("a workload did not yield what it must: " + std::string(what));
 }
 
+bool Session::considers(std::string_view name) const noexcept {
+  if (!options_.ir_name.empty()) return name == options_.ir_name;
+  return name.find(options_.filter) != std::string_view::npos;
+}
+
 bool Session::wants(std::string_view name) {
-  if (!options_.ir_name.empty()) return false;
-  if (name.find(options_.filter) == std::string_view::npos) return false;
+  if (!options_.ir_name.empty() || !considers(name)) return false;
   if (options_.list) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
   return !options_.list;
 }
@@ -78,12 +82,12 @@ void Session::add(Row row) {
 
 std::optional<Row> Session::measure(const Case& c) {
   if (!options_.ir_name.empty()) {
-    if (c.name() == options_.ir_name) c.run(options_.ir_runs);
+    if (considers(c.name())) c.run(options_.ir_runs);
     return std::nullopt;
   }
   if (!wants(c.name())) return std::nullopt;
 
-  Row row{.workload = c.workload, .variant = c.variant, .unit = c.unit, .target = c.target};
+  Row row{.workload = c.workload, .variant = c.variant, .unit = c.unit, .target = c.target, .allowed = c.allowed};
   c.run(1);  // builds caches, and verifies before anything is measured
   count_heap(c, row);
 

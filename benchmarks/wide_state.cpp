@@ -72,6 +72,7 @@ Wide input() {
 }  // namespace
 
 void wide_state(Session& session) {
+  if (!session.considers("wide_state")) return;
   af::StateGraph<Wide> graph;
   graph.add_node("one", one).add_node("two", two).add_node("three", three);
   graph.add_node("four", four).add_node("five", five).add_node("six", six);

@@ -91,5 +91,6 @@ void inflight(Session& session);
 void two_threads(Session& session);
 void compile(Session& session);
 void wide_state(Session& session);
+void checkpoints(Session& session);
 
 }  // namespace bench

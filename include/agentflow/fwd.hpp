@@ -4,10 +4,12 @@
 
 namespace agentflow {
 
+class BackgroundTaskManager;
 class Chunk;
 class Clock;
 class CompileOptions;
 class ErrorContext;
+class GracefulShutdownManager;
 class JsonFields;
 class JsonState;
 class JsonValue;
@@ -18,7 +20,9 @@ class RetryPolicy;
 class Route;
 class RunConfig;
 class RunId;
+class Semaphore;
 class Send;
+class ShutdownStats;
 class error;
 struct AgentState;
 
@@ -26,10 +30,14 @@ template <class S>
 class Command;
 template <class S>
 class CompiledGraph;
+template <class T>
+class Generator;
 template <class S>
 class Input;
 template <class T>
 class List;
+template <class T>
+class Outcome;
 template <class S>
 class Run;
 template <class S>

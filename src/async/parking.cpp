@@ -6,7 +6,6 @@
 #include <asio/associated_executor.hpp>
 #include <asio/dispatch.hpp>
 #include <asio/execution_context.hpp>
-#include <asio/post.hpp>
 #include <asio/query.hpp>
 #include <asio/this_coro.hpp>
 
@@ -68,16 +67,7 @@ ParkingSpot::~ParkingSpot() {
 }
 
 template <class H>
-void ParkingSpot::arm(H&& handler, CancelFunction on_cancel, void* arg) {
-  auto slot = asio::get_associated_cancellation_slot(handler);
-  if (slot.is_connected())
-    slot.assign([this, on_cancel, arg](asio::cancellation_type) {
-      // Never inside the emission: the coroutine would clear the very slot that is calling.
-      if (on_cancel != nullptr)
-        on_cancel(arg);
-      else
-        unpark();
-    });
+void ParkingSpot::arm(H&& handler) noexcept {
   std::unique_lock lot_lock(lot_->mutex_);
   lot_->link(*this);
   std::unique_lock lock(mutex_);
@@ -97,10 +87,67 @@ asio::awaitable<void> ParkingSpot::park(CancelFunction on_cancel, void* arg) {
     if (std::exchange(signalled_, false)) co_return;
     lot_ = std::move(lot);
   }
+  const auto state = co_await asio::this_coro::cancellation_state;
+  auto slot = state.slot();
+  auto cancel = [this, on_cancel, arg](asio::cancellation_type) {
+    // Never inside the emission: the coroutine would clear the very slot that is calling.
+    if (on_cancel != nullptr)
+      on_cancel(arg);
+    else
+      unpark();
+  };
+  try {
+    if (slot.is_connected()) slot.assign(cancel);
+  } catch (const std::bad_alloc&) {
+    // Who joins what runs has to wait for it, cancelled or not.
+    if (on_cancel == nullptr) throw;
+  }
   // Only references are captured: g++ 12 destroys other captures twice.
-  auto initiate = [this, &on_cancel, &arg](auto handler) { arm(std::move(handler), on_cancel, arg); };
+  auto initiate = [this](auto handler) { arm(std::move(handler)); };
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(std::move(initiate), asio::use_awaitable);
 }
+
+/// Resumes a parked coroutine. A post that finds no memory destroys what it was given; this one then saves the handler,
+/// and with it the coroutine.
+class ParkingSpot::Resumption {
+ public:
+  explicit Resumption(Handler h) noexcept { handler_.emplace(std::move(h)); }
+  Resumption(Resumption&& other) noexcept {
+    if (other.handler_) handler_.emplace(std::move(*other.handler_));
+    other.handler_.reset();
+  }
+  ~Resumption() {
+    if (handler_ && rescued != nullptr) rescued->emplace(std::move(*handler_));
+  }
+  void operator()() {
+    auto slot = asio::get_associated_cancellation_slot(*handler_);
+    if (slot.is_connected()) slot.clear();
+    Handler handler = std::move(*handler_);
+    handler_.reset();
+    std::move(handler)();
+  }
+
+  /// As `post_surely`.
+  static void post(const asio::any_io_executor& ex, Handler handler) noexcept {
+    std::optional<Handler> waiting(std::move(handler));
+    while (waiting) {
+      Resumption work(std::move(*waiting));
+      waiting.reset();
+      rescued = &waiting;
+      try {
+        asio::post(ex, std::move(work));
+      } catch (const std::bad_alloc&) {
+        std::this_thread::yield();
+      }
+      rescued = nullptr;
+    }
+  }
+
+ private:
+  static thread_local std::optional<Handler>* rescued;
+  std::optional<Handler> handler_;
+};
+thread_local std::optional<ParkingSpot::Handler>* ParkingSpot::Resumption::rescued = nullptr;
 
 void ParkingSpot::wake(bool here) {
   std::shared_ptr<ParkingLot> lot;
@@ -125,14 +172,9 @@ void ParkingSpot::wake(bool here) {
   lot->unlink(*this);
   lock.unlock();
   const auto ex = asio::get_associated_executor(handler);
-  auto resume = [h = std::move(handler)]() mutable {
-    auto slot = asio::get_associated_cancellation_slot(h);
-    if (slot.is_connected()) slot.clear();
-    std::move(h)();
-  };
-  if (!here) return asio::post(ex, std::move(resume));
+  if (!here) return Resumption::post(ex, std::move(handler));
   lot_lock.unlock();
-  asio::dispatch(ex, std::move(resume));
+  asio::dispatch(ex, Resumption(std::move(handler)));
 }
 
 void ParkingSpot::reset() {

@@ -4,11 +4,14 @@
 
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <agentflow/core/config.hpp>
@@ -16,6 +19,17 @@
 namespace agentflow::detail {
 
 class ParkingSpot;
+
+/// Posts a copy of `fn`, as often as it takes: for what has to happen, and where nobody can be told that there is no
+/// memory.
+template <class F>
+void post_surely(const asio::any_io_executor& ex, const F& fn) noexcept {
+  for (;;) try {
+      return asio::post(ex, fn);
+    } catch (const std::bad_alloc&) {
+      std::this_thread::yield();
+    }
+}
 
 /// Per execution context: which coroutines are parked on it, and whether it is still there. Shared, so that it may be
 /// asked after the context has gone.
@@ -72,9 +86,11 @@ class AGENTFLOW_API ParkingSpot {
   friend class ParkingLot;
   using Handler = typename asio::async_result<asio::use_awaitable_t<>, void()>::handler_type;
 
+  class Resumption;
+
   void wake(bool here);
   template <class H>
-  void arm(H&& handler, CancelFunction on_cancel, void* arg);
+  void arm(H&& handler) noexcept;
 
   std::mutex mutex_;
   bool signalled_ = false;

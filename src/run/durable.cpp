@@ -29,7 +29,7 @@ std::string Engine::task_key(const Task& t) const { return fmt::format("{}#{}", 
 asio::awaitable<void> Engine::drive_durable() {
   std::exception_ptr failure;
   try {
-    co_await drive();
+    co_await drive(false);
   } catch (...) {
     failure = std::current_exception();
   }
@@ -116,7 +116,7 @@ void Engine::stage_stops() {
 }
 
 void Engine::write_frontier(JsonWriter& out) const {
-  auto list = [&](std::string_view key, const std::vector<Planned>& planned) {
+  auto list = [&](std::string_view key, const Plan& planned) {
     if (planned.empty()) return;
     out.key(key);
     out.begin_array();
@@ -184,7 +184,7 @@ void Engine::note_task(Task& t, std::uint32_t ordinal) {
 void Engine::save_result(Task& t) {
   t.note->saved.clear();
   JsonWriter out(t.note->saved);
-  spec_.ops->save_update(out, t.update);
+  spec_.ops->save_update(out, t.io.update);
 }
 
 bool Engine::leaves(Task& t) {
@@ -274,7 +274,7 @@ asio::awaitable<void> Engine::store_once(const Task& t, std::string key, std::st
 }
 
 void Engine::pause() {
-  status_ = interrupted_ ? run_status::interrupted : run_status::stopped;
+  status_ = interrupted_ ? run_status::interrupted : run_.stop_status();
   phase_ = Phase::done;
   leave_results();
   for (std::size_t i = 0; i < count_; ++i) {
@@ -331,7 +331,7 @@ void Engine::recall(Task& t) {
     const JsonValue document = JsonValue::parse(found->second, found->second.size());
     const JsonReader result(document);
     const JsonReader update = result.at("u");
-    spec_.ops->load_update(update, t.update);
+    spec_.ops->load_update(update, t.io.update);
     save_result(t);
     if (const auto targets = result.find("g"))
       for (std::size_t i = 0, n = targets->elements(); i < n; ++i) {
@@ -388,20 +388,19 @@ void Engine::finish(StateBox state) {
   phase_ = Phase::done;
 }
 
-void Engine::pretend(NodeId node, void* update, std::uint64_t step) {
+void Engine::pretend(NodeId node, UpdateBox update, std::uint64_t step) {
   pretending_ = true;
   from_start_ = false;
   steps_ = first_step_ = step;
   step_open_ = true;
   count_ = 1;
+  pretended_ = std::move(update);
   Task& t = first_;
-  t.run = &run_.info;
   t.spec = &spec_.nodes[node];
   t.node = &t.spec->name;
   t.step = ++steps_;
   note_task(t, 0);
-  if (t.update != nullptr) spec_.ops->destroy_update(t.update);
-  t.update = update;
+  t.io.update = pretended_.get();
   t.state = Task::State::finished;
   save_result(t);
   next_.clear();
@@ -420,18 +419,17 @@ NodeId Engine::stored_node(const JsonReader& in, const std::map<std::string, std
                      ErrorContext().node(name).thread_id(run_.info.thread_id));
 }
 
-std::vector<Engine::Planned> Engine::read_planned(const JsonReader& in,
-                                                  const std::map<std::string, std::string>& renames) const {
-  std::vector<Planned> planned;
+Plan Engine::read_planned(const JsonReader& in, const std::map<std::string, std::string>& renames) const {
+  Plan planned;
   for (std::size_t i = 0, n = in.elements(); i < n; ++i) {
     const JsonReader at = in.at(i);
     if (at.is_string()) {
-      planned.push_back({stored_node(at, renames), 0, nullptr});
+      planned.push_back(stored_node(at, renames));
       continue;
     }
     const NodeId id = stored_node(at.at(std::size_t{0}), renames);
     const auto order = static_cast<std::uint32_t>(at.at(std::size_t{1}).as_uint64(0xffffffff));
-    planned.push_back({id, order, read_input(spec_.nodes[id], at.at(std::size_t{2}))});
+    planned.push_back(Planned{id, order, read_input(spec_.nodes[id], at.at(std::size_t{2}))});
   }
   return planned;
 }
@@ -481,7 +479,7 @@ asio::awaitable<void> Engine::run_durable_child(Task& t) {
   if (t.child->track_ != nullptr)
     co_await t.child->drive_durable();
   else
-    co_await t.child->drive();
+    co_await t.child->drive(false);
   if (t.child->status() == run_status::completed) {
     leave_child(t);
     co_return;
@@ -494,10 +492,11 @@ asio::awaitable<void> Engine::open_child(Task& t) {
   make_child(t);
   Engine& child = *t.child;
   Journal& j = journal();
-  StateBox input = [&t] {
-    UserCode mark;
-    return t.spec->node->enter(t.io);
-  }();
+  StateBox input;
+  {
+    const Entry entry(*this, t, Part::mapping);
+    input = t.spec->node->enter(t.io);
+  }
   const auto memory = t.spec->options.memory();
   if (memory == subgraph_memory::none) {
     child.begin(std::move(input));
@@ -537,7 +536,7 @@ asio::awaitable<void> Engine::open_child(Task& t) {
     child.spec_.ops->save_update(out, update.get());
     if (chain) {
       input = Journal::rebuild(*child.spec_.ops, *chain);
-      UserCode mark;
+      const Entry entry(*this, t, Part::reducers);
       child.spec_.ops->apply(input.get(), update.get(), nullptr);
     }
   }

@@ -27,14 +27,10 @@ Engine::Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth,
     throw config_error(errc::bad_config, fmt::format("subgraphs are nested deeper than {}", max_depth));
 }
 
-Engine::~Engine() {
-  for (std::size_t i = 0; i <= more_capacity_; ++i)
-    if (Task& t = task(i); t.update != nullptr) spec_.ops->destroy_update(t.update);
-}
-
 void Engine::begin(StateBox state) {
   state_ = std::move(state);
   watched_ = run_.channel() != nullptr;
+  debug_ = run_.debug() != nullptr;
   from_start_ = true;
   phase_ = Phase::route;
   route_index_ = 0;
@@ -47,10 +43,8 @@ void Engine::begin(StateBox state) {
       joined_[j].step.assign(joined_[j].missing, 0);
     }
   }
-  first_.run = &run_.info;
+  own(first_);
   first_.node = &start_name;
-  first_.path = &path_;
-  first_.engine = this;
 }
 
 Engine::Need Engine::advance() {
@@ -114,9 +108,9 @@ bool Engine::cancelled() const noexcept {
 
 bool Engine::plan() {
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
-  if (next_.empty()) next_.swap(deferred_);
+  if (next_.empty() && !deferred_.empty()) std::swap(next_, deferred_);
   if ((cut_ || !next_.empty()) && run_.info.stop_requested.load(std::memory_order_relaxed)) {
-    status_ = run_status::stopped;
+    status_ = run_.stop_status();
     return false;
   }
   if (next_.empty()) {
@@ -125,19 +119,11 @@ bool Engine::plan() {
   }
   check_limits();
   ++steps_;
-  if (next_.size() > 1) {
-    std::stable_sort(next_.begin(), next_.end(), [](const Planned& a, const Planned& b) {
-      return a.node != b.node ? a.node < b.node : a.order < b.order;
-    });
-    next_.erase(std::unique(next_.begin(), next_.end(),
-                            [](const Planned& a, const Planned& b) {
-                              return a.node == b.node && a.order == 0 && b.order == 0;
-                            }),
-                next_.end());
-  }
+  next_.put_in_order();
   sends_ = 0;
   make_tasks();
   choose_mode();
+  if (!in_place_ && updates_.size() < count_) updates_ = UpdateBlock(*spec_.ops, more_capacity_ + 1);
   for (std::size_t i = 0; i < count_; ++i) prepare(task(i));
   if (track_ != nullptr && (!track_->writes.empty() || journal().has_questions()))
     for (std::size_t i = 0; i < count_; ++i) recall(task(i));
@@ -149,7 +135,7 @@ bool Engine::plan() {
 void Engine::check_limits() {
   if (steps_ - first_step_ >= run_.config().recursion_limit())
     throw recursion_error(run_.config().recursion_limit(), ErrorContext()
-                                                               .node(std::string(spec_.name_of(next_.front().node)))
+                                                               .node(std::string(spec_.name_of(next_[0].node)))
                                                                .step(steps_)
                                                                .run_id(run_.info.run_id.to_string())
                                                                .thread_id(run_.info.thread_id));
@@ -174,27 +160,29 @@ void Engine::check_joins() const {
   }
 }
 
+void Engine::own(Task& t) noexcept {
+  t.engine = this;
+  t.run = &run_.info;
+  t.path = &path_;
+}
+
 void Engine::make_tasks() {
   count_ = next_.size();
   if (count_ > 1 && count_ - 1 > more_capacity_) {
-    for (std::size_t i = 0; i < more_capacity_; ++i)
-      if (more_[i].update != nullptr) spec_.ops->destroy_update(std::exchange(more_[i].update, nullptr));
     const auto capacity = std::max(count_ - 1, more_capacity_ * 2);
     more_capacity_ = 0;
     more_ = std::make_unique<Task[]>(capacity);
     more_capacity_ = capacity;
+    for (std::size_t i = 1; i <= capacity; ++i) own(task(i));
   }
   for (std::size_t i = 0; i < count_; ++i) {
     Task& t = task(i);
-    t.engine = this;
-    t.run = &run_.info;
     t.spec = &spec_.nodes[next_[i].node];
     t.node = &t.spec->name;
-    t.path = &path_;
     t.step = steps_;
     t.index = static_cast<std::uint32_t>(i);
     t.input = std::move(next_[i].input);
-    t.origin.reset();
+    if (t.origin) t.origin.reset();
     t.state = Task::State::waiting;
     t.lane = nullptr;
     t.cancel_requested.store(false, std::memory_order_relaxed);
@@ -227,8 +215,7 @@ void Engine::prepare(Task& t) {
   }
   t.io.state = nullptr;
   t.io.input = t.input ? t.input.get() : state_.get();
-  if (t.update == nullptr) t.update = spec_.ops->create_update();
-  t.io.update = t.update;
+  t.io.update = updates_.at(t.index);
 }
 
 void Engine::run_inline(Task& t) {
@@ -241,7 +228,7 @@ void Engine::run_inline(Task& t) {
       }
       leave_child(t);
     } else {
-      UserCode mark;
+      const Entry entry(*this, t, Part::node);
       t.spec->node->call(t.io);
     }
     finished(t);
@@ -316,9 +303,9 @@ void Engine::merge() {
       if (t.state != Task::State::finished) continue;
       guard.writer(t.spec->name);
       try {
-        UserCode mark;
-        spec_.ops->apply(state_.get(), t.update, &guard);
-        spec_.ops->clear_update(t.update);
+        const Entry entry(*this, t, Part::reducers);
+        spec_.ops->apply(state_.get(), t.io.update, &guard);
+        spec_.ops->clear_update(t.io.update);
       } catch (...) {
         merge_failed(t, std::current_exception());
       }
@@ -365,7 +352,7 @@ void Engine::publish_node(Task& t, chunk_kind kind, std::string text) {
 }
 
 void Engine::publish_result(Task& t) {
-  if (in_place_ || t.update == nullptr) return;
+  if (in_place_) return;
   const bool updates = listens(stream_mode::updates), messages = listens(stream_mode::messages);
   if (!updates && !messages) return;
   if (!t.origin) t.origin = std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, *t.node, path_);
@@ -373,22 +360,23 @@ void Engine::publish_result(Task& t) {
     auto sink = [](void* arg, const Message& m) {
       auto& task = *static_cast<Task*>(arg);
       RunCore& run = task.engine->run_;
-      if (m.is_removal() || run.streamed(m.id(), false)) return;
+      EventChannel& channel = *run.channel();
+      if (m.is_removal() || channel.streamed(m.id(), false)) return;
       // What a mapping hands on from its subgraph was delivered there.
-      if (task.spec->kind == node_kind::subgraph && run.delivered_inside(m.id(), false)) return;
-      if (task.engine->depth_ > 0) run.delivered_inside(m.id(), true);
-      run.channel()->push(Chunk(chunk_kind::message, task.origin, task.step, run.info.clock->wall_now())
-                              .with_task(task.index)
-                              .with_message(m));
+      if (task.spec->kind == node_kind::subgraph && channel.delivered_inside(m.id(), false)) return;
+      if (task.engine->depth_ > 0) channel.delivered_inside(m.id(), true);
+      channel.push(Chunk(chunk_kind::message, task.origin, task.step, run.info.clock->wall_now())
+                       .with_task(task.index)
+                       .with_message(m));
     };
     // A subgraph has delivered its own messages.
     if (t.spec->kind != node_kind::subgraph || spec_.ops != t.spec->node->subgraph()->ops)
-      spec_.ops->messages(t.update, sink, &t);
+      spec_.ops->messages(t.io.update, sink, &t);
   }
   if (updates)
     run_.channel()->push(Chunk(chunk_kind::update, t.origin, steps_, run_.info.clock->wall_now())
                              .with_task(t.index)
-                             .with_payload(spec_.ops->share_update(t.update), *spec_.ops));
+                             .with_payload(spec_.ops->share_update(t.io.update), *spec_.ops));
 }
 
 }  // namespace agentflow::detail

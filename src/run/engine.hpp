@@ -8,16 +8,22 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <asio/awaitable.hpp>
 #include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_state.hpp>
 
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/ports/checkpoint.hpp>
 #include <agentflow/run/options.hpp>
 
+#include "async/loop_guard.hpp"
 #include "async/parking.hpp"
+#include "graph/update_block.hpp"
+#include "run/plan.hpp"
+#include "run/watch.hpp"
 
 namespace agentflow::detail {
 
@@ -41,8 +47,8 @@ class TaskNote {
   std::string saved;          // what it changed, as it is stored
   bool stored = false;        // so that a resume does not run it again
   std::map<std::string, Once, std::less<>> once;
-  std::uint32_t asks = 0;  // interrupts of the current attempt
-  std::vector<Asked> asked;  // those that have no answer
+  std::uint32_t asks = 0;              // interrupts of the current attempt
+  std::vector<Asked> asked;            // those that have no answer
   std::vector<std::uint32_t> refused;  // those whose answer does not fit
 };
 
@@ -61,9 +67,9 @@ class Task : public TaskInfo {
   const NodeSpec* spec = nullptr;
   NodeIO io;
   std::shared_ptr<const void> input;          // of a Send
-  void* update = nullptr;                     // owned by the engine, reused from step to step
   std::unique_ptr<Engine> child;              // of a subgraph
   std::unique_ptr<TaskNote> note;             // in a durable run, or once the node has used it
+  Watch* watch = nullptr;                     // in debug mode: what follows the code that is awaited
   asio::cancellation_signal* lane = nullptr;  // cancels the lane of a fan-out that the task is on
   asio::cancellation_signal signal;           // of the lane that the task is the first of
   State state = State::waiting;
@@ -80,13 +86,12 @@ class Engine {
   Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, const Engine* parent, Task* parent_task);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
-  ~Engine();
 
   /// What the machine needs before it can go on.
   enum class Need : std::uint8_t { nothing, one, many, route, commit, yield, room };
 
   void begin(StateBox state);
-  /// The same in a durable run, whose steps are recorded on a track; with `restore` or `finish` it goes on instead.
+  /// Makes it the engine of a durable run, whose steps are recorded on a track.
   void attach(Track& track) noexcept { track_ = &track; }
   Track* track() const noexcept { return track_; }
   /// Takes the frontier of a stored checkpoint in place of that after START.
@@ -94,8 +99,8 @@ class Engine {
                const std::map<std::string, std::string>& renames);
   /// Has nothing to run: the state is that of a finished run.
   void finish(StateBox state);
-  /// Is about to merge what `node` changed, though it did not run, and to route from there.
-  void pretend(NodeId node, void* update, std::uint64_t step);
+  /// Is about to merge what `node` changed, though it did not run, to route from there, and to stop.
+  void pretend(NodeId node, UpdateBox update, std::uint64_t step);
   /// Stops after the next checkpoint.
   void hold() noexcept { pretending_ = true; }
   void end_held() noexcept {
@@ -110,8 +115,9 @@ class Engine {
   asio::awaitable<void> drive_durable();
   /// Goes on until something has to be awaited or the graph is finished (`nothing`). Throws when the run fails.
   Need advance();
-  /// Advances to the end, awaiting what is needed.
-  asio::awaitable<void> drive();
+  /// Advances to the end, awaiting what is needed. A `borrowed` coroutine is the one that asked for the run: its
+  /// cancellation is the run's, and its cancellation state is not ours to reset.
+  asio::awaitable<void> drive(bool borrowed);
 
   StateBox take_state() noexcept { return std::move(state_); }
   run_status status() const noexcept { return status_; }
@@ -122,31 +128,27 @@ class Engine {
   const std::string& path() const noexcept { return path_; }
   /// The task of the enclosing graph that this engine runs for, or null.
   Task* parent_task() const noexcept { return parent_task_; }
+  /// Names a task of the step, and where it asks for the (index + 1)-th time.
   std::string task_key(const Task& t) const;
-  /// Where a task asks for the (index + 1)-th time.
   std::string place_in(const Task& t, std::uint32_t index) const;
   /// Stores the result of a `once` before the node goes on.
   asio::awaitable<void> store_once(const Task& t, std::string key, std::string bytes);
 
  private:
   enum class Phase : std::uint8_t { plan, running, merge, route, settle, done };
-  struct Planned {
-    NodeId node;
-    std::uint32_t order;  // 0 for a plain trigger, else the number of the Send
-    std::shared_ptr<const void> input;
-  };
 
-  // engine.cpp: the machine
-  bool plan();
-  void check_limits();
+  // engine.cpp: the machine. Inline is what advance() calls in one place, some dozen instructions a step each.
+  inline bool plan();
+  inline void check_limits();
   void check_joins() const;
-  void make_tasks();
+  void own(Task& t) noexcept;
+  inline void make_tasks();
   Task& task(std::size_t i) noexcept { return i == 0 ? first_ : more_[i - 1]; }
-  void prepare(Task& t);
-  void choose_mode();
-  void run_inline(Task& t);
+  inline void prepare(Task& t);
+  inline void choose_mode();
+  inline void run_inline(Task& t);
   void finished(Task& t);
-  void merge();
+  inline void merge();
   [[noreturn]] void merge_failed(const Task& t, const std::exception_ptr& e) const;
   bool cancelled() const noexcept;
   [[noreturn]] void fail(Task& t, std::exception_ptr e);
@@ -169,22 +171,22 @@ class Engine {
   asio::awaitable<void> run_durable_child(Task& t);
   asio::awaitable<void> open_child(Task& t);
   bool waits_for_none() const noexcept;
-  void leave_results();
+  bool complete() const noexcept;
   void note_task(Task& t, std::uint32_t ordinal);
   void recall(Task& t);
   void save_result(Task& t);
   bool leaves(Task& t);
-  bool complete() const noexcept;
   void pause();
+  void leave_results();
   void abandon() noexcept;
   std::optional<PendingWrite> result_of(const Task& t) const;
   void stage_stops();
   void write_frontier(JsonWriter& out) const;
   void write_planned(JsonWriter& out, const Planned& p) const;
-  void read_joins(const JsonReader& in, const std::map<std::string, std::string>& renames);
-  std::vector<Planned> read_planned(const JsonReader& in, const std::map<std::string, std::string>& renames) const;
-  std::shared_ptr<const void> read_input(const NodeSpec& n, const JsonReader& in) const;
   void write_input(JsonWriter& out, const NodeSpec& n, const void* input) const;
+  void read_joins(const JsonReader& in, const std::map<std::string, std::string>& renames);
+  Plan read_planned(const JsonReader& in, const std::map<std::string, std::string>& renames) const;
+  std::shared_ptr<const void> read_input(const NodeSpec& n, const JsonReader& in) const;
   NodeId stored_node(const JsonReader& in, const std::map<std::string, std::string>& renames) const;
   Journal& journal() const noexcept;
 
@@ -209,14 +211,40 @@ class Engine {
   asio::awaitable<void> run_child(Task& t);
   asio::awaitable<void> run_passing_child(Task& t);
   asio::awaitable<void> run_router();
+  void notice(asio::cancellation_state state) noexcept;
   void make_child(Task& t);
   void enter_child(Task& t);
   void leave_child(Task& t);
   std::unique_ptr<Clock::Timer> arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started);
   void on_timer(Task& t, std::uint64_t generation, bool idle);
   bool should_retry(Task& t, const std::exception_ptr& e) const;
-  std::chrono::nanoseconds backoff(const Task& t);
+  /// Reports that an attempt failed and is retried; gives the wait before the next.
+  std::chrono::nanoseconds backoff(Task& t, const std::exception_ptr& e);
   void handle_error(Task& t, const std::exception_ptr& e);
+
+  // watch.cpp: debug mode
+  Watch* enter(Task& t, Part part);
+  void leave(Task& t);
+  void await_begins(Task& t, Part part) {
+    if (debug_) t.watch = enter(t, part);
+  }
+  void await_ends(Task& t) {
+    if (t.watch != nullptr) leave(t);
+  }
+  /// Around user code that does not suspend.
+  class Entry {
+   public:
+    Entry(Engine& engine, Task& t, Part part) : watch_(engine.debug_ ? engine.enter(t, part) : nullptr) {}
+    ~Entry() {
+      if (watch_ != nullptr) watch_->leave();
+    }
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
+
+   private:
+    UserCode mark_;
+    Watch* watch_;
+  };
 
   // events
   bool listens(stream_mode mode) const noexcept;
@@ -235,15 +263,16 @@ class Engine {
   run_status status_ = run_status::completed;
   std::uint64_t steps_ = 0;
   std::uint64_t first_step_ = 0;
-  Track* track_ = nullptr;     // of a durable run
-  bool step_open_ = false;     // its tasks are planned and no checkpoint has them
-  bool pretending_ = false;    // no node runs: the state is changed from outside
-  bool interrupted_ = false;   // a task waits for an answer
+  Track* track_ = nullptr;   // of a durable run
+  UpdateBox pretended_;      // what is changed from outside
+  bool pretending_ = false;  // no node runs
+  bool step_open_ = false;   // its tasks are planned, and no checkpoint has them
+  bool interrupted_ = false;  // a task waits for an answer
   std::uint32_t since_yield_ = 0;
   std::uint32_t sends_ = 0;
 
-  std::vector<Planned> next_;
-  std::vector<Planned> deferred_;
+  Plan next_;
+  Plan deferred_;
   struct JoinProgress {
     std::vector<bool> seen;           // per source
     std::vector<std::uint64_t> step;  // in which it was seen last: several Sends to one source count once
@@ -254,11 +283,14 @@ class Engine {
   Task first_;
   std::unique_ptr<Task[]> more_;
   std::size_t more_capacity_ = 0;
+  UpdateBlock updates_;  // one for each task, reused from step to step
   std::size_t count_ = 0;
   bool in_place_ = false;
   bool watched_ = false;  // somebody may be listening
+  bool debug_ = false;
   bool inline_ = false;
-  bool cut_ = false;  // a stop kept a task from starting, or ended a subgraph early
+  bool borrowed_ = false;  // the driver is the coroutine that awaits the run
+  bool cut_ = false;       // a stop kept a task from starting, or ended a subgraph early
 
   // routing position: task (count_ stands for START) and router
   std::size_t route_task_ = 0;

@@ -8,7 +8,27 @@
 
 namespace agentflow::detail {
 
+namespace {
+
+stream_mode mode_of(chunk_kind kind) noexcept {
+  switch (kind) {
+    case chunk_kind::token:
+    case chunk_kind::message: return stream_mode::messages;
+    case chunk_kind::update: return stream_mode::updates;
+    case chunk_kind::values: return stream_mode::values;
+    case chunk_kind::custom: return stream_mode::custom;
+    default: return stream_mode::debug;
+  }
+}
+
+}  // namespace
+
 bool EventChannel::push(Chunk chunk) {
+  if (tap_ != nullptr) {
+    const stream_mode mode = mode_of(chunk.kind());
+    if (tap_->wants(mode)) tap_->offer(chunk);
+    if (!has(modes_, mode)) return !full();
+  }
   bool wake = false;
   {
     std::lock_guard lock(mutex_);
@@ -21,6 +41,19 @@ bool EventChannel::push(Chunk chunk) {
   }
   if (wake) consumer_.unpark();
   return !full();
+}
+
+bool EventChannel::streamed(const std::string& message_id, bool insert) {
+  std::lock_guard lock(mutex_);
+  if (!insert) return streamed_.find(message_id) != streamed_.end();
+  return !streamed_.insert(message_id).second;
+}
+
+bool EventChannel::delivered_inside(const std::string& message_id, bool insert) {
+  if (message_id.empty()) return false;
+  std::lock_guard lock(mutex_);
+  if (!insert) return delivered_inside_.find(message_id) != delivered_inside_.end();
+  return !delivered_inside_.insert(message_id).second;
 }
 
 asio::awaitable<void> EventChannel::room() {

@@ -8,23 +8,32 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include <agentflow/graph/context.hpp>
 
 #include "async/parking.hpp"
+#include "run/publishing.hpp"
 
 namespace agentflow::detail {
 
 /// Many producers (the tasks of one run), one consumer, any threads.
 class EventChannel final : public EventSink {
  public:
-  EventChannel(stream_mode modes, std::size_t capacity) : modes_(modes), capacity_(capacity) {}
+  /// What `tap` wants goes there too; it outlives the channel, or is null.
+  EventChannel(stream_mode modes, std::size_t capacity, Publishing* tap)
+      : modes_(modes), capacity_(capacity), tap_(tap) {}
 
   bool listens(stream_mode mode) const noexcept override {
-    return has(modes_, mode) && !abandoned_.load(std::memory_order_relaxed);
+    return (has(modes_, mode) && !abandoned_.load(std::memory_order_relaxed)) || (tap_ != nullptr && tap_->wants(mode));
   }
   bool push(Chunk chunk) override;
+  /// Whether a message of this id has been streamed as tokens; remembers it if `insert`.
+  bool streamed(const std::string& message_id, bool insert);
+  /// The same for messages that a subgraph's node delivered as a whole.
+  bool delivered_inside(const std::string& message_id, bool insert);
   bool full() const noexcept override { return full_.load(std::memory_order_relaxed); }
   asio::awaitable<void> room() override;
 
@@ -46,8 +55,10 @@ class EventChannel final : public EventSink {
 
   const stream_mode modes_;
   const std::size_t capacity_;
+  Publishing* const tap_;
   mutable std::mutex mutex_;
   std::deque<Chunk> queue_;
+  std::set<std::string, std::less<>> streamed_, delivered_inside_;
   std::size_t bytes_ = 0;
   bool ended_ = false;
   bool consumer_waits_ = false;

@@ -11,7 +11,6 @@
 #include <asio/this_coro.hpp>
 
 #include "async/inline_executor.hpp"
-#include "async/loop_guard.hpp"
 #include "run/engine.hpp"
 #include "run/run_core.hpp"
 #include "run/user_code.hpp"
@@ -25,8 +24,18 @@ bool is_plain_function(const Task& t) noexcept { return t.spec->plain && t.spec-
 
 asio::awaitable<void> Engine::run_many() {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  if (track_ != nullptr) co_await settle_for_others();
+  if (track_ != nullptr) {
+    co_await leave_user_code();
+    co_await settle_for_others();
+    co_await enter_user_code();
+  }
   begin_fan_out();
+  auto on_cancel = [](void* self) {
+    auto& engine = *static_cast<Engine*>(self);
+    if (engine.borrowed_) engine.run_.note_cancellation();
+    engine.cancel_running();
+  };
+  auto joined = fan_->join.park(on_cancel, this);  // takes its memory before there is something to join
   while (Task* t = take_task()) {
     if (is_plain_function(*t))
       run_function(*t);
@@ -34,13 +43,22 @@ asio::awaitable<void> Engine::run_many() {
       start_lane(executor, *t);
   }
   if (track_ != nullptr && still_running()) {
-    co_await keep_results();
-    if (cancelled()) cancel_running();
+    co_await leave_user_code();
+    std::exception_ptr failure;
+    try {
+      co_await keep_results();
+    } catch (...) {
+      failure = std::current_exception();  // no memory; what runs has to be joined all the same
+    }
+    if (failure) fan_->storage_failure = std::move(failure);
+    if (fan_->storage_failure || cancelled()) cancel_running();
+    co_await enter_user_code();
   }
   if (--fan_->pending > 0) {
-    auto on_cancel = [](void* self) { static_cast<Engine*>(self)->cancel_running(); };
-    co_await fan_->join.park(on_cancel, this);
-    co_await asio::this_coro::reset_cancellation_state();
+    co_await leave_user_code();
+    co_await std::move(joined);
+    co_await enter_user_code();
+    if (!borrowed_) co_await asio::this_coro::reset_cancellation_state();
   }
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
   if (fan_->storage_failure) std::rethrow_exception(std::exchange(fan_->storage_failure, nullptr));
@@ -99,7 +117,7 @@ void Engine::run_function(Task& t) {
   std::exception_ptr failure;
   try {
     if (watched_) publish_node(t, chunk_kind::node_start);
-    UserCode mark;
+    const Entry entry(*this, t, Part::node);
     t.spec->node->call(t.io);
   } catch (...) {
     failure = std::current_exception();
@@ -118,7 +136,7 @@ void Engine::start_lane(const asio::any_io_executor& executor, Task& first) {
   std::exception_ptr failure;
   try {
     asio::co_spawn(
-        executor, run_lane(first),
+        under_watch(run_, executor), run_lane(first),
         asio::bind_cancellation_slot(first.signal.slot(), asio::bind_executor(InlineExecutor(), std::move(over))));
     return;
   } catch (...) {
@@ -138,6 +156,7 @@ asio::awaitable<void> Engine::run_lane(Task& first) {
     std::exception_ptr failure;
     try {
       if (watched_) publish_node(*t, chunk_kind::node_start);
+      await_begins(*t, Part::node);
       if (!t->spec->plain) {
         co_await run_task(*t);
       } else {
@@ -150,6 +169,7 @@ asio::awaitable<void> Engine::run_lane(Task& first) {
     } catch (...) {
       failure = std::current_exception();
     }
+    await_ends(*t);
     co_await asio::this_coro::reset_cancellation_state();
     co_await leave_user_code();
     task_done(*t, std::move(failure));

@@ -134,6 +134,7 @@ asio::awaitable<void> Journal::begin_turn(Engine& engine, RunInput& input, const
     if (!newest) top.pending = false;  // those of a checkpoint that stays as it was
   }
   top.writes.clear();
+  run_.count_messages(state);
   engine.begin(std::move(state));
   stage_end(stored_status::running, {});
   engine.follow_start();
@@ -208,6 +209,7 @@ asio::awaitable<void> Journal::go_on(Engine& engine, const Resume& resume, const
   check_graph(tip);
   const JsonValue body = parse_body(tip);
   StateBox state = rebuild(ops, chain);
+  run_.count_messages(state);
   engine.restore(std::move(state), body, tip.step, renames());
   stage_end(stored_status::running, {});
   if (branch) {
@@ -260,7 +262,7 @@ asio::awaitable<void> Journal::edit(Engine& engine, RunInput& input, const Check
   if (!node || *node == end_node)
     throw config_error(errc::bad_config, fmt::format("update_state as '{}', which is not a node", input.as_node));
   engine.begin(std::move(state));
-  engine.pretend(*node, update.release(), tip.step);
+  engine.pretend(*node, std::move(update), tip.step);
 }
 
 // ---- the end -------------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ bool Engine::route() {
 
 bool Engine::route_from(const Outgoing& out, Task& t) {
   if (route_index_ == 0) {
+    if (out.targets.size() > 1 && next_.empty()) next_.reserve(out.targets.size());
     for (auto id : out.targets)
       if (id != end_node) trigger(id);
     for (const auto& slot : out.joins) {
@@ -44,7 +45,7 @@ bool Engine::route_from(const Outgoing& out, Task& t) {
     Route answer;
     std::exception_ptr failure;
     try {
-      UserCode mark;
+      const Entry entry(*this, t, Part::router);
       answer = r.router->call(state_.get(), t.context);
     } catch (...) {
       failure = std::current_exception();
@@ -73,6 +74,7 @@ void Engine::take_targets(Task& t) {
 
 void Engine::take_route(const RouterSpec& router, Route route, const std::string& from) {
   if (route.empty()) routing_failed(from, "its router named no target: return END to end", nullptr);
+  if (next_.empty()) next_.reserve(route.targets().size());
   for (const auto& target : route.targets()) {
     if (!router.has_map) {
       enqueue(target, from);
@@ -119,7 +121,7 @@ void Engine::enqueue(const Target& target, const std::string& from) {
   if (n.node->input_type() != *target.type())
     routing_failed(from, fmt::format("a Send to '{}' carries another type than the node takes", n.name), nullptr);
   auto& list = n.options.defer() ? deferred_ : next_;
-  list.push_back({*id, ++sends_, target.input()});
+  list.push_back(Planned{*id, ++sends_, target.input()});
 }
 
 void Engine::trigger(NodeId id) {
@@ -127,10 +129,10 @@ void Engine::trigger(NodeId id) {
   if (!n.takes_state)
     routing_failed(n.name, fmt::format("'{}' takes an input of its own: only a Send can start it", n.name), nullptr);
   if (!n.options.defer()) {
-    next_.push_back({id, 0, nullptr});
+    next_.push_back(id);
   } else if (std::none_of(deferred_.begin(), deferred_.end(),
                           [id](const Planned& p) { return p.node == id && p.order == 0; })) {
-    deferred_.push_back({id, 0, nullptr});
+    deferred_.push_back(id);
   }
 }
 

@@ -13,6 +13,7 @@
 #include <asio/use_awaitable.hpp>
 #include <fmt/format.h>
 #include <spdlog/logger.h>
+#include <spdlog/sinks/stdout_sinks.h>
 
 #include "async/inline_executor.hpp"
 #include "core/json_text.hpp"
@@ -35,10 +36,88 @@ namespace agentflow::detail {
 
 // ---- the graph -----------------------------------------------------------------------------------------------------
 
-GraphCore::GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options)
-    : spec_(std::move(spec)), options_(std::move(options)) {
+namespace {
+
+std::shared_ptr<spdlog::logger> logger_for(const CompileOptions& options, bool debug) {
+  if (options.logger() || !debug) return options.logger();
+  auto logger = std::make_shared<spdlog::logger>("agentflow", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_level(spdlog::level::warn);
+  return logger;
+}
+
+}  // namespace
+
+GraphCore::GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made)
+    : spec_(std::move(spec)),
+      options_(std::move(options)),
+      debug_(options_.debug() ? options_.debug() : debug_mode()),
+      logger_(logger_for(options_, debug_.has_value())),
+      made_(made),
+      background_(std::make_shared<Background>(logger_)),
+      publishing_(options_.publisher() ? std::make_unique<Publishing>(options_.publisher(), options_.published(),
+                                                                      options_.publisher_capacity(), logger_)
+                                       : nullptr),
+      closing_(*this) {
   check_durable(*spec_, options_);
   if (options_.checkpointer()) fingerprint_ = fingerprint_of(*spec_);
+}
+
+GraphCore::~GraphCore() {
+  // Runs hold the graph, so there are none; background tasks are cancelled, and end on their loops.
+  if (closing_.finished() || !has_run_) return;
+  const auto running = background_->running();
+  if (running > 0) warn(fmt::format("the graph is destroyed unclosed: {} background tasks are cancelled", running));
+  background_->cancel_all();
+  if (debug_)
+    warn(fmt::format("the graph compiled at {}:{} was destroyed without close() or aclose()", made_.file(),
+                     made_.line()));
+}
+
+void GraphCore::warn(const std::string& text) const noexcept {
+  if (!logger_) return;
+  try {
+    logger_->warn(text);
+  } catch (...) {
+    // A logger that throws has nobody to tell.
+  }
+}
+
+std::size_t GraphCore::drain_runs() {
+  std::size_t begun = 0;
+  std::lock_guard lock(mutex_);
+  for (RunCore* r = runs_; r != nullptr; r = r->next_) {
+    r->request_drain();
+    begun += r->begun_ && !r->done();
+  }
+  return begun;
+}
+
+void GraphCore::cancel_runs() {
+  std::vector<std::shared_ptr<RunCore>> runs;
+  {
+    std::lock_guard lock(mutex_);
+    for (RunCore* r = runs_; r != nullptr; r = r->next_)
+      if (auto alive = r->weak_from_this().lock()) runs.push_back(std::move(alive));
+  }
+  for (const auto& r : runs) r->request_cancel();
+}
+
+std::size_t GraphCore::live_runs(std::shared_ptr<ParkingSpot>& place, std::shared_ptr<ParkingSpot> spot) {
+  std::size_t live = 0;
+  std::lock_guard lock(mutex_);
+  for (const RunCore* r = runs_; r != nullptr; r = r->next_) live += r->begun_ && !r->done();
+  place = live > 0 ? std::move(spot) : nullptr;
+  return live;
+}
+
+ShutdownPart GraphCore::ended_runs(const ShutdownPart& counts) {
+  std::lock_guard lock(mutex_);
+  return counts;
+}
+
+void GraphCore::wake(const std::shared_ptr<ParkingSpot>& place) {
+  std::lock_guard lock(mutex_);
+  if (place) place->unpark();
 }
 
 BlockingPool& GraphCore::pool() {
@@ -49,6 +128,8 @@ BlockingPool& GraphCore::pool() {
 
 void GraphCore::add(RunCore& run) {
   std::lock_guard lock(mutex_);
+  if (closing_.begun()) throw graph_closed_error(errc::graph_closed, "the graph is closed: it starts no new runs");
+  has_run_.store(true, std::memory_order_relaxed);
   run.next_ = runs_;
   if (runs_ != nullptr) runs_->prev_ = &run;
   runs_ = &run;
@@ -62,6 +143,15 @@ void GraphCore::remove(RunCore& run) noexcept {
     runs_ = run.next_;
   if (run.next_ != nullptr) run.next_->prev_ = run.prev_;
   run.next_ = run.prev_ = nullptr;
+  if (run.begun_) closing_.run_ended(run);
+  if (waiting_ > 0) ended_.notify_all();
+}
+
+void GraphCore::wait_for(const RunCore& run) {
+  std::unique_lock lock(mutex_);
+  ++waiting_;
+  ended_.wait(lock, [&run] { return run.done(); });
+  --waiting_;
 }
 
 std::vector<std::shared_ptr<RunCore>> GraphCore::older_runs(const RunCore& run) {
@@ -83,6 +173,18 @@ std::vector<std::shared_ptr<RunCore>> GraphCore::request_stop(std::string_view t
   // A stream that nobody has begun to read will stop at once when it is, which may be never: it is not waited for.
   std::erase_if(found, [](const auto& r) { return !r->begun_; });
   return found;
+}
+
+thread_local const BlockingNode* BlockingNode::current_ = nullptr;
+
+void BlockingNode::refuse_own(const GraphCore& graph, std::string_view thread_id) {
+  for (const BlockingNode* node = current_; node != nullptr; node = node->run_.caller) {
+    if (&node->run_.graph() != &graph || node->run_.info.thread_id != thread_id) continue;
+    throw nested_loop_error(errc::nested_loop,
+                            fmt::format("stop() of thread '{}' is called by a node of such a run, and would wait for "
+                                        "itself: return from the node, and stop the run from another thread",
+                                        thread_id));
+  }
 }
 
 // ---- logging -------------------------------------------------------------------------------------------------------
@@ -126,33 +228,36 @@ void check(const RunConfig& c) {
 
 /// A run that is not stored cannot do what only a stored one can.
 void check_not_durable(const RunConfig& c, const RunInput& input) {
-  const char* what = input.resume                                                     ? "af::Resume"
-                     : input.edit                                                     ? "update_state"
-                     : !c.checkpoint().empty()                                        ? "a checkpoint to start from"
-                     : !c.interrupt_before().empty() || !c.interrupt_after().empty() ? "interrupt_before or _after"
-                                                                                      : nullptr;
+  const char* what = nullptr;
+  if (input.resume) what = "af::Resume";
+  if (input.edit) what = "update_state()";
+  if (!c.checkpoint().empty()) what = "a checkpoint to start from";
+  if (!c.interrupt_before().empty() || !c.interrupt_after().empty()) what = "interrupt_before or interrupt_after";
   if (what != nullptr)
-    throw config_error(errc::not_durable, fmt::format("{} needs a graph with a checkpointer, and "
-                                                      "RunConfig().thread_id()",
-                                                      what));
+    throw config_error(errc::not_durable,
+                       fmt::format("{} needs a graph with a checkpointer, and RunConfig().thread_id()", what));
 }
 
 }  // namespace
 
-RunCore::RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config, stream_mode modes)
-    : graph_(std::move(graph)), config_(config), engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
+RunCore::RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config, stream_mode modes,
+                 CallSite made)
+    : graph_(std::move(graph)),
+      config_(config),
+      made_(made),
+      engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
   check(config_);
   info.run_id = RunId::make();
   info.thread_id = config_.thread_id();
   info.clock = graph_->options().clock();
   info.user = config_.context();
   info.user_type = config_.context_type();
-  if (modes != stream_mode::none) {
-    channel_ = std::make_unique<EventChannel>(modes, config_.stream_capacity());
+  if (auto* tap = graph_->publishing(); modes != stream_mode::none || tap != nullptr) {
+    channel_ = std::make_unique<EventChannel>(modes, config_.stream_capacity(), tap);
     info.events = channel_.get();
   }
-  if (graph_->options().logger()) {
-    log_ = std::make_unique<RunLog>(info, graph_->options().logger());
+  if (graph_->logger()) {
+    log_ = std::make_unique<RunLog>(info, graph_->logger());
     info.logger = log_.get();
   }
   if (config_.timeout()) deadline_ = info.clock->now() + *config_.timeout();
@@ -161,14 +266,24 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConf
     input_ = std::make_unique<RunInput>(std::move(input));
   } else {
     check_not_durable(config_, input);
-    engine_.begin(std::move(input).initial(*graph_->spec().ops));
+    StateBox state = std::move(input).initial(*graph_->spec().ops);
+    count_messages(state);
+    engine_.begin(std::move(state));
   }
   graph_->add(*this);
 }
 
-RunCore::~RunCore() { graph_->remove(*this); }
-
-asio::any_io_executor RunCore::executor() { return executor_; }
+RunCore::~RunCore() {
+  if (debug() != nullptr && !begun_) {
+    try {
+      log_->log(log_level::warn, fmt::format("the run made at {}:{} was never begun: await it, or read its stream",
+                                             made_.file(), made_.line()));
+    } catch (...) {
+      // No memory for the warning.
+    }
+  }
+  if (!done()) graph_->remove(*this);
+}
 
 /// Ends the run if what it goes with is destroyed before its end, as when an io_context goes first.
 struct RunCore::Finisher {
@@ -192,28 +307,21 @@ void RunCore::run_here() {
   finish(std::move(failure));
 }
 
-asio::awaitable<void> RunCore::run_in_place() {
-  const Finisher finisher(shared_from_this());
-  begun_ = driven_ = true;
-  std::exception_ptr failure;
-  try {
-    while (engine_.advance() != Engine::Need::nothing) {
-      co_await asio::post(asio::use_awaitable);
-      const auto state = co_await asio::this_coro::cancellation_state;
-      if (state.cancelled() != asio::cancellation_type::none) cancelled_ = true;
-    }
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  finish(std::move(failure));
+asio::awaitable<void> RunCore::run_in_place(const asio::any_io_executor& ex) {
+  borrowed_ = &ex;
+  begun_ = driven_ = attended_ = true;
+  return engine_.drive(true);
 }
 
-void RunCore::launch(asio::any_io_executor ex) {
+void RunCore::launch(asio::any_io_executor ex, asio::io_context* loop) {
+  ex = under_watch(*this, ex);
   auto lot = ParkingLot::of(ex);
   auto self = shared_from_this();
-  auto work = drive(self);
-  // With the handler, which is there before the driver's first step.
-  auto done = [finisher = Finisher(self)](const std::exception_ptr&) {};
+  auto work = journal_ ? drive_durable() : engine_.drive(false);
+  // Holds the run from before the driver's first step to after its last.
+  auto over = [finisher = Finisher(self), loop](const std::exception_ptr&) {
+    if (loop != nullptr) loop->stop();
+  };
   {
     std::lock_guard lock(mutex_);
     lot_ = std::move(lot);
@@ -222,47 +330,40 @@ void RunCore::launch(asio::any_io_executor ex) {
     launched_.store(true, std::memory_order_release);
   }
   asio::co_spawn(ex, std::move(work),
-                 asio::bind_cancellation_slot(root_.slot(), asio::bind_executor(InlineExecutor(), std::move(done))));
-}
-
-asio::awaitable<void> RunCore::drive(std::shared_ptr<RunCore> self) {
-  std::unique_ptr<Clock::Timer> timer;
-  std::exception_ptr failure;
-  try {
-    if (self->deadline_) {
-      auto fire = [weak = std::weak_ptr<RunCore>(self)] {
-        const auto run = weak.lock();
-        if (!run || run->done()) return;
-        run->timed_out_ = true;
-        run->cancelled_ = true;
-        run->root_.emit(asio::cancellation_type::terminal);
-      };
-      timer = self->info.clock->schedule(self->executor_, *self->deadline_, std::move(fire));
-    }
-    if (self->listening()) self->publish_run(chunk_kind::run_start, "run started");
-    if (self->journal_)
-      co_await self->drive_durable();
-    else
-      co_await self->engine_.drive();
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  timer.reset();
-  self->finish(std::move(failure));
+                 asio::bind_cancellation_slot(root_.slot(), asio::bind_executor(InlineExecutor(), std::move(over))));
 }
 
 asio::awaitable<void> RunCore::drive_durable() {
   co_await asio::this_coro::throw_if_cancelled(false);
   std::exception_ptr failure;
   try {
+    started();
     co_await journal_->open(engine_, *input_);
     input_.reset();
     if (!engine_.is_done()) co_await engine_.drive_durable();
   } catch (...) {
     failure = std::current_exception();
   }
-  co_await journal_->close(engine_, failure);
-  if (failure) std::rethrow_exception(failure);
+  try {
+    co_await journal_->close(engine_, failure);
+  } catch (...) {
+    if (!failure) failure = std::current_exception();
+  }
+  finish(std::move(failure));
+}
+
+void RunCore::started() {
+  if (deadline_ && !attended_) {
+    auto fire = [weak = weak_from_this()] {
+      const auto run = weak.lock();
+      if (!run || run->done()) return;
+      run->timed_out_ = true;
+      run->cancelled_ = true;
+      run->root_.emit(asio::cancellation_type::terminal);
+    };
+    timer_ = info.clock->schedule(executor_, *deadline_, std::move(fire));
+  }
+  if (listening()) publish_run(chunk_kind::run_start, "run started");
 }
 
 bool RunCore::listening() noexcept { return channel_ && channel_->listens(stream_mode::debug); }
@@ -303,6 +404,7 @@ void RunCore::throw_timeout() const {
 }
 
 void RunCore::finish(std::exception_ptr failure) {
+  timer_.reset();
   // What a durable run has committed as its end stands.
   if (!failure && !journal_ && deadline_ && info.clock->now() > *deadline_) {
     // Its last step could not be interrupted, and is late all the same.
@@ -331,36 +433,30 @@ std::exception_ptr loop_destroyed() noexcept {
 }  // namespace
 
 void RunCore::close_up() noexcept {
-  graph_->remove(*this);
+  timer_.reset();
   std::vector<std::shared_ptr<ParkingSpot>> waiters;
-  bool wake = false;
   {
     std::lock_guard lock(mutex_);
     if (engine_.status() == run_status::completed && !error_ && !engine_.is_done()) error_ = loop_destroyed();
     done_.store(true, std::memory_order_release);
     waiters.swap(waiters_);
-    wake = waiting_;
     // An executor must not outlive its context; handles of the run may.
-    executor_ = {};
+    if (executor_) executor_ = {};
   }
-  ended_.notify_all();
+  graph_->remove(*this);
   if (channel_) channel_->end();
-  if (wake) waiter_.unpark();
   for (auto& w : waiters) w->unpark();
 }
 
 asio::awaitable<void> RunCore::wait() {
-  {
-    std::lock_guard lock(mutex_);
-    if (done()) co_return;
-    waiting_ = true;
-  }
+  const auto spot = std::make_shared<ParkingSpot>();
+  notify(spot);
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
   const auto state = co_await asio::this_coro::cancellation_state;
   if (state.cancelled() != asio::cancellation_type::none) request_cancel();
   auto on_cancel = [](void* self) { static_cast<RunCore*>(self)->request_cancel(); };
-  co_await waiter_.park(on_cancel, this);
+  co_await spot->park(on_cancel, this);
   co_await asio::this_coro::throw_if_cancelled(throws);
 }
 
@@ -374,35 +470,50 @@ void RunCore::notify(std::shared_ptr<ParkingSpot> spot) {
   spot->unpark();
 }
 
-void RunCore::wait_blocking() {
-  std::unique_lock lock(mutex_);
-  ended_.wait(lock, [this] { return done(); });
-}
-
-void RunCore::request_cancel() {
+void RunCore::request_cancel() noexcept {
   cancelled_.store(true);
   std::lock_guard lock(mutex_);
   if (done() || !executor_) return;
   // Emission must happen on the run's strand: it races with completions anywhere else.
   lot_->while_open([this] {
-    asio::post(executor_, [self = shared_from_this()] { self->root_.emit(asio::cancellation_type::terminal); });
+    post_surely(executor_, [self = shared_from_this()] { self->root_.emit(asio::cancellation_type::terminal); });
   });
+}
+
+void RunCore::request_drain() noexcept {
+  if (info.stop_requested.load()) return;
+  asked_ = begun_ ? Asked::drain : Asked::refuse;
+  info.stop_requested.store(true);
+}
+
+run_status RunCore::stop_status() const {
+  switch (asked_) {
+    case Asked::nothing: break;
+    case Asked::drain: return run_status::drained;
+    case Asked::refuse: throw graph_closed_error(errc::graph_closed, "the graph was closed before the run began");
+  }
+  return run_status::stopped;
+}
+
+void RunCore::spawn_background(std::string name, asio::awaitable<void> work,
+                               std::optional<std::chrono::nanoseconds> limit) {
+  asio::any_io_executor ex;
+  {
+    std::lock_guard lock(mutex_);
+    if (executor_) {
+      ex = without_watch(executor_);
+    } else if (borrowed_ != nullptr) {
+      ex = *borrowed_;
+    } else {
+      if (!loop_) loop_ = std::make_unique<asio::io_context>(1);
+      ex = loop_->get_executor();
+    }
+  }
+  graph_->background()->spawn(ex, std::move(name), std::move(work), limit);
 }
 
 void RunCore::rethrow() const {
   if (error_) std::rethrow_exception(error_);
-}
-
-bool RunCore::streamed(const std::string& message_id, bool insert) {
-  std::lock_guard lock(mutex_);
-  if (!insert) return streamed_.find(message_id) != streamed_.end();
-  return !streamed_.insert(message_id).second;
-}
-
-bool RunCore::delivered_inside(const std::string& message_id, bool insert) {
-  if (message_id.empty()) return false;
-  if (!insert) return delivered_inside_.find(message_id) != delivered_inside_.end();
-  return !delivered_inside_.insert(message_id).second;
 }
 
 std::uint64_t RunCore::random() {

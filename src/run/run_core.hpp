@@ -8,22 +8,29 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/cancellation_signal.hpp>
+#include <asio/io_context.hpp>
 
+#include <agentflow/core/call_site.hpp>
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/run/options.hpp>
+#include <agentflow/run/run_input.hpp>
 
 #include "async/blocking_pool.hpp"
 #include "async/loop_guard.hpp"
+#include "run/background.hpp"
+#include "run/closing.hpp"
 #include "run/engine.hpp"
 #include "run/event_channel.hpp"
 #include "run/journal.hpp"
+#include "run/publishing.hpp"
 
 namespace agentflow::detail {
 
@@ -32,19 +39,41 @@ class RunCore;
 /// A compiled graph: what all its runs share.
 class GraphCore {
  public:
-  GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options);
+  GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made);
+  ~GraphCore();
 
   const GraphSpec& spec() const noexcept { return *spec_; }
   const std::shared_ptr<const GraphSpec>& shared_spec() const noexcept { return spec_; }
   const CompileOptions& options() const noexcept { return options_; }
+  /// Of debug mode; null where it is off.
+  const DebugOptions* debug() const noexcept { return debug_ ? &*debug_ : nullptr; }
+  /// The graph's logger; in debug mode there always is one.
+  const std::shared_ptr<spdlog::logger>& logger() const noexcept { return logger_; }
   BlockingPool& pool();
   /// Of a graph with a checkpointer.
   std::uint64_t fingerprint() const noexcept { return fingerprint_; }
+
+  Closing& closing() noexcept { return closing_; }
+  const std::shared_ptr<Background>& background() const noexcept { return background_; }
+  /// Null where the graph has no publisher.
+  Publishing* publishing() const noexcept { return publishing_.get(); }
+  void warn(const std::string& text) const noexcept;
+
+  // For the close: the runs that have begun and not ended.
+  /// Asks all of them to end at their next step; gives how many there are.
+  std::size_t drain_runs();
+  void cancel_runs();
+  /// How many there are; if any, `spot` is kept in `place` to be woken when one ends.
+  std::size_t live_runs(std::shared_ptr<ParkingSpot>& place, std::shared_ptr<ParkingSpot> spot);
+  ShutdownPart ended_runs(const ShutdownPart& counts);
+  void wake(const std::shared_ptr<ParkingSpot>& place);
 
   void add(RunCore& run);
   void remove(RunCore& run) noexcept;
   /// The runs of the same thread that were made before this one and have been started.
   std::vector<std::shared_ptr<RunCore>> older_runs(const RunCore& run);
+  /// Blocks until a run has ended.
+  void wait_for(const RunCore& run);
   /// Asks the runs of a thread to stop; gives how many there were.
   std::vector<std::shared_ptr<RunCore>> request_stop(std::string_view thread_id);
 
@@ -52,9 +81,38 @@ class GraphCore {
   const std::shared_ptr<const GraphSpec> spec_;
   const CompileOptions options_;
   std::uint64_t fingerprint_ = 0;
+  const std::optional<DebugOptions> debug_;
+  const std::shared_ptr<spdlog::logger> logger_;
+  const CallSite made_;
+  std::atomic<bool> has_run_{false};
   std::mutex mutex_;
+  std::condition_variable ended_;  // some run
+  std::size_t waiting_ = 0;        // for that
   RunCore* runs_ = nullptr;
   std::unique_ptr<BlockingPool> pool_;
+  const std::shared_ptr<Background> background_;
+  const std::unique_ptr<Publishing> publishing_;
+  Closing closing_;
+};
+
+/// Marks this thread as running a blocking node: it must not wait for the run of the node, nor for one that waits for
+/// it because that one's blocking node called invoke().
+class BlockingNode {
+ public:
+  explicit BlockingNode(const RunCore& run) noexcept : run_(run), outer_(std::exchange(current_, this)) {}
+  BlockingNode(const BlockingNode&) = delete;
+  BlockingNode& operator=(const BlockingNode&) = delete;
+  ~BlockingNode() { current_ = outer_; }
+
+  /// That of this thread, or null.
+  static const BlockingNode* current() noexcept { return current_; }
+  /// Throws `nested_loop_error` if a run of this graph and thread id waits for this thread.
+  static void refuse_own(const GraphCore& graph, std::string_view thread_id);
+
+ private:
+  static thread_local const BlockingNode* current_;
+  const RunCore& run_;
+  const BlockingNode* outer_;
 };
 
 /// Hands the lines of a run to the graph's logger.
@@ -73,46 +131,72 @@ class RunLog final : public LogSink {
 /// One run: the engine, its events, who waits for it. Shared by the driver and the handles.
 class RunCore : public std::enable_shared_from_this<RunCore> {
  public:
-  RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config, stream_mode modes);
+  RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config, stream_mode modes, CallSite made);
   ~RunCore();
 
   RunInfo info;
+  /// How many messages the input had, if it is a conversation.
+  std::size_t messages_before = 0;
+  void count_messages(const StateBox& state) {
+    if (const auto count = state.ops().message_count; count != nullptr) messages_before = count(state.get());
+  }
+  /// The node that blocks in invoke() for this run, or null.
+  const BlockingNode* caller = nullptr;
   const RunConfig& config() const noexcept { return config_; }
   GraphCore& graph() const noexcept { return *graph_; }
   EventChannel* channel() noexcept { return channel_.get(); }
+  const DebugOptions* debug() const noexcept { return graph_->debug(); }
   Engine& engine() noexcept { return engine_; }
   /// Of a durable run; else null.
   Journal* journal() noexcept { return journal_.get(); }
+  /// That of the driver, once it is launched.
+  asio::any_io_executor executor() noexcept {
+    std::lock_guard lock(mutex_);
+    return executor_;
+  }
   bool cancel_requested() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
+  /// For the driver that sees itself being cancelled.
+  void note_cancellation() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
   /// Whether the engine may hand control back to a loop; without one it must not ask for anything.
   bool driven() const noexcept { return driven_; }
-  asio::any_io_executor executor();
 
   /// Runs to the end on this thread without a loop; for graphs of plain functions.
   void run_here();
-  /// The same from a coroutine, giving way to others at times.
-  asio::awaitable<void> run_in_place();
-  /// Starts the driver on an executor that serialises.
-  void launch(asio::any_io_executor ex);
+  /// Runs to the end as a part of the calling coroutine, which keeps `ex`, its executor; that serialises if the graph
+  /// has any coroutine. Nobody else may cancel the run.
+  asio::awaitable<void> run_in_place(const asio::any_io_executor& ex);
+  /// Starts the driver on an executor that serialises; `loop`, if given, is stopped at the end.
+  void launch(asio::any_io_executor ex, asio::io_context* loop = nullptr);
+  /// For the driver: its first word, and its last.
+  void started();
+  void finish(std::exception_ptr failure);
+  /// Ends a run whose driver is destroyed before its end, as when an io_context goes first.
+  void close_up() noexcept;
+  /// Whether the driver is the coroutine that awaits the run.
+  bool attended() const noexcept { return attended_; }
   bool launched() const noexcept { return launched_.load(std::memory_order_acquire); }
   bool done() const noexcept { return done_.load(std::memory_order_acquire); }
   /// Waits for the end. A cancellation of the waiting coroutine cancels the run, and the wait goes on to its end.
   asio::awaitable<void> wait();
   /// Another coroutine to wake at the end; at once if it has come.
   void notify(std::shared_ptr<ParkingSpot> spot);
-  void wait_blocking();
+  void wait_blocking() { graph_->wait_for(*this); }
 
   void request_stop() noexcept { info.stop_requested.store(true); }
-  void request_cancel();
+  /// Asks the run to end at its next step, because its graph is being closed.
+  void request_drain() noexcept;
+  /// What a run is that was asked to end. Throws for one that had not begun when its graph was closed.
+  run_status stop_status() const;
+  /// Starts a task that goes on behind the run.
+  void spawn_background(std::string name, asio::awaitable<void> work, std::optional<std::chrono::nanoseconds> limit);
+  /// The loop of the background tasks of a run that has none itself; null if it has started none.
+  asio::io_context* own_loop() const noexcept { return loop_.get(); }
+  void request_cancel() noexcept;
 
   /// Throws what made the run fail, if it did.
   void rethrow() const;
   std::exception_ptr error() const noexcept { return error_; }
 
-  /// Whether a message of this id has been streamed as tokens; remembers it if `insert`.
-  bool streamed(const std::string& message_id, bool insert);
-  /// The same for messages that a subgraph's node delivered as a whole.
-  bool delivered_inside(const std::string& message_id, bool insert);
   std::uint64_t random();
   const std::optional<Clock::time_point>& deadline() const noexcept { return deadline_; }
   [[noreturn]] void throw_timeout() const;
@@ -120,10 +204,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
  private:
   friend class GraphCore;
   struct Finisher;
-  static asio::awaitable<void> drive(std::shared_ptr<RunCore> self);
   asio::awaitable<void> drive_durable();
-  void finish(std::exception_ptr error);
-  void close_up() noexcept;
   bool listening() noexcept;
   void publish_run(chunk_kind kind, std::string text);
   std::exception_ptr translate(std::exception_ptr e) const;
@@ -132,28 +213,30 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   RunConfig config_;
   std::unique_ptr<EventChannel> channel_;  // only where somebody listens
   std::unique_ptr<RunLog> log_;
+  const CallSite made_;
   Engine engine_;
-  std::unique_ptr<RunInput> input_;   // of a durable run, until it is taken
+  std::unique_ptr<RunInput> input_;  // of a durable run, until it is taken
   std::unique_ptr<Journal> journal_;
   std::optional<Clock::time_point> deadline_;
   asio::cancellation_signal root_;
   std::atomic<bool> cancelled_{false};
   bool timed_out_ = false;
   bool driven_ = false;
+  bool attended_ = false;
+  enum class Asked : std::uint8_t { nothing, drain, refuse };
+  std::atomic<Asked> asked_{Asked::nothing};
+  std::unique_ptr<Clock::Timer> timer_;  // of the deadline
   std::atomic<bool> launched_{false};
   std::atomic<bool> begun_{false};
   std::exception_ptr error_;
-  std::set<std::string, std::less<>> streamed_;
-  std::set<std::string, std::less<>> delivered_inside_;
   std::uint64_t random_ = 0;
 
   std::mutex mutex_;  // guards what follows
   asio::any_io_executor executor_;
   std::shared_ptr<ParkingLot> lot_;  // of its context
-  ParkingSpot waiter_;
-  bool waiting_ = false;
+  const asio::any_io_executor* borrowed_ = nullptr;
+  std::unique_ptr<asio::io_context> loop_;
   std::vector<std::shared_ptr<ParkingSpot>> waiters_;
-  std::condition_variable ended_;
   std::atomic<bool> done_{false};
 
   RunCore* next_ = nullptr;  // guarded by the graph's mutex

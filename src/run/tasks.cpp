@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What an engine awaits: nodes, attempts with limits in time, subgraphs, async routers.
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include <asio/bind_cancellation_slot.hpp>
@@ -30,7 +29,7 @@ struct Elsewhere : std::enable_shared_from_this<Elsewhere> {
   static void cancel(void* self) {
     auto it = static_cast<Elsewhere*>(self)->shared_from_this();
     it->lot->while_open([&] {
-      if (it->strand) asio::post(it->strand, [it] { it->signal.emit(asio::cancellation_type::terminal); });
+      if (it->strand) post_surely(it->strand, [it] { it->signal.emit(asio::cancellation_type::terminal); });
     });
   }
   void finish(std::exception_ptr e) {
@@ -72,53 +71,92 @@ struct Elsewhere : std::enable_shared_from_this<Elsewhere> {
 };
 
 /// Owns the run, so that the task is there even if whoever waits for it is not any more.
-asio::awaitable<void> call_elsewhere([[maybe_unused]] std::shared_ptr<RunCore> run, const NodeSpec& node, NodeIO& io) {
-  if (node.kind == node_kind::async) {
-    co_await node.node->acall(io);
-  } else {
-    UserCode mark;
-    node.node->call(io);
+asio::awaitable<void> call_elsewhere(std::shared_ptr<RunCore> run, Task& t) {
+  Watch* const watch = run->debug() != nullptr ? Watch::current() : nullptr;
+  if (watch != nullptr) watch->enter(t, Part::node);
+  std::exception_ptr failure;
+  try {
+    if (t.spec->kind == node_kind::async) {
+      co_await t.spec->node->acall(t.io);
+    } else {
+      UserCode mark;
+      t.spec->node->call(t.io);
+    }
+  } catch (...) {
+    failure = std::current_exception();
   }
+  if (watch != nullptr) watch->leave();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace
 
-asio::awaitable<void> Engine::drive() {
-  co_await leave_user_code();
-  for (;;) {
-    const Need need = advance();
-    if (need == Need::nothing) co_return;
-    if (need == Need::one) {
-      // Awaited right here: one coroutine more around each node would cost it two allocations.
-      Task& t = first_;
-      if (watched_) publish_node(t, chunk_kind::node_start);
-      t.state = Task::State::running;
-      std::exception_ptr failure;
-      co_await enter_user_code();
-      try {
-        if (t.spec->kind == node_kind::subgraph)
-          co_await run_child(t);
+void Engine::notice(asio::cancellation_state state) noexcept {
+  if (state.cancelled() != asio::cancellation_type::none) run_.note_cancellation();
+}
+
+asio::awaitable<void> Engine::drive(bool borrowed) {
+  borrowed_ = borrowed;
+  const bool whole = parent_ == nullptr && track_ == nullptr;  // nobody else begins and ends the run
+  const bool throws = co_await asio::this_coro::throw_if_cancelled();
+  co_await enter_user_code();
+  std::exception_ptr failure;
+  try {
+    if (whole) run_.started();
+    if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
+    for (;;) {
+      const Need need = advance();
+      if (need == Need::nothing) break;
+      if (need == Need::one) {
+        // Awaited right here: one coroutine more around each node would cost it two allocations.
+        Task& t = first_;
+        if (watched_) publish_node(t, chunk_kind::node_start);
+        t.state = Task::State::running;
+        std::exception_ptr thrown;
+        await_begins(t, Part::node);
+        try {
+          if (t.spec->kind == node_kind::subgraph)
+            co_await run_child(t);
+          else
+            co_await t.spec->node->acall(t.io);
+          finished(t);
+        } catch (...) {
+          thrown = std::current_exception();
+        }
+        await_ends(t);
+        co_await enter_user_code();  // it may have left it
+        if (borrowed_)
+          notice(co_await asio::this_coro::cancellation_state);
         else
-          co_await t.spec->node->acall(t.io);
-        finished(t);
-      } catch (...) {
-        failure = std::current_exception();
+          co_await asio::this_coro::reset_cancellation_state();
+        if (thrown && !(track_ != nullptr && leaves(t))) fail(t, std::move(thrown));
+      } else if (need == Need::commit) {
+        co_await leave_user_code();
+        co_await commit_step();
+        co_await enter_user_code();
+      } else if (need == Need::many) {
+        co_await run_many();
+      } else if (need == Need::route) {
+        co_await run_router();
+      } else if (need == Need::yield) {
+        co_await leave_user_code();
+        co_await asio::post(asio::use_awaitable);
+        co_await enter_user_code();
+        if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
+      } else {
+        co_await leave_user_code();
+        co_await run_.channel()->room();
+        co_await enter_user_code();
       }
-      co_await asio::this_coro::reset_cancellation_state();
-      co_await leave_user_code();
-      if (failure && !leaves(t)) fail(t, std::move(failure));
-    } else if (need == Need::commit) {
-      co_await commit_step();
-    } else if (need == Need::many) {
-      co_await run_many();
-    } else if (need == Need::route) {
-      co_await run_router();
-    } else if (need == Need::yield) {
-      co_await asio::post(asio::use_awaitable);
-    } else {
-      co_await run_.channel()->room();
     }
+  } catch (...) {
+    failure = std::current_exception();
   }
+  co_await asio::this_coro::throw_if_cancelled(throws);
+  if (whole)
+    run_.finish(std::move(failure));
+  else if (failure)
+    std::rethrow_exception(failure);
 }
 
 // ---- one task with limits, retries and a handler -------------------------------------------------------------------
@@ -169,19 +207,24 @@ asio::awaitable<void> Engine::run_task(Task& t) {
       handle_error(t, failure);
       co_return;
     }
-    publish_node(t, chunk_kind::node_retry, describe(failure));
-    t.context.log(log_level::warn, fmt::format("attempt {} failed and is retried: {}", t.attempt, describe(failure)));
-    co_await sleep_on(clock, backoff(t));
+    std::chrono::nanoseconds delay{0};
+    try {
+      delay = backoff(t, failure);
+    } catch (...) {
+      handle_error(t, std::current_exception());
+      co_return;
+    }
+    co_await sleep_on(clock, delay);
     ++t.attempt;
     t.timed_out = false;
     t.io.targets.clear();
-    spec_.ops->clear_update(t.update);
+    spec_.ops->clear_update(t.io.update);
   }
 }
 
 asio::awaitable<void> Engine::attempt(Task& t) {
-  if (t.note) t.note->asks = 0;
   ErasedNode& node = *t.spec->node;
+  if (t.note) t.note->asks = 0;
   if (t.spec->kind == node_kind::blocking) {
     co_await run_blocking(t);
   } else if (t.spec->kind == node_kind::subgraph) {
@@ -199,9 +242,9 @@ asio::awaitable<void> Engine::attempt(Task& t) {
 asio::awaitable<void> Engine::run_elsewhere(Task& t) {
   const auto there = std::make_shared<Elsewhere>(*t.spec->options.executor());
   {
-    const auto strand =
-        there->strand;  // a copy for this scope: the end may come, and clear it, before co_spawn returns
-    auto work = call_elsewhere(run_.shared_from_this(), *t.spec, t.io);
+    // For this scope: the end may come, and clear the other, before co_spawn returns.
+    const auto strand = under_watch(run_, there->strand);
+    auto work = call_elsewhere(run_.shared_from_this(), t);
     asio::co_spawn(strand, std::move(work),
                    asio::bind_cancellation_slot(there->signal.slot(),
                                                 asio::bind_executor(InlineExecutor(), Elsewhere::Done(there))));
@@ -221,6 +264,7 @@ asio::awaitable<void> Engine::run_blocking(Task& t) {
   // The job owns the run, so that the task is there even if this coroutine is not any more.
   auto job = [run = run_.shared_from_this(), task = &t, call] {
     try {
+      const BlockingNode mark(*run);
       task->spec->node->call(task->io);
     } catch (...) {
       call->failure = std::current_exception();
@@ -301,12 +345,13 @@ bool Engine::should_retry(Task& t, const std::exception_ptr& e) const {
   return !policy->predicate() || policy->predicate()(e);
 }
 
-std::chrono::nanoseconds Engine::backoff(const Task& t) {
+std::chrono::nanoseconds Engine::backoff(Task& t, const std::exception_ptr& e) {
   const auto& policy = *t.spec->options.retry();
-  const double wanted = static_cast<double>(policy.backoff().count()) * std::pow(policy.factor(), t.attempt - 1);
-  const double capped = std::min(wanted, static_cast<double>(policy.cap().count()));
-  const double part = static_cast<double>(run_.random() >> 11) * 0x1.0p-53;
-  return std::chrono::nanoseconds(static_cast<std::int64_t>(capped * (1.0 - policy.jitter() * part)));
+  const auto delay = policy.delay(t.attempt, static_cast<double>(run_.random() >> 11) * 0x1.0p-53);
+  publish_node(t, chunk_kind::node_retry, describe(e));
+  t.context.log(log_level::warn, fmt::format("attempt {} failed and is retried: {}", t.attempt, describe(e)));
+  if (policy.hook()) policy.hook()(RetryEvent(t.attempt, policy.attempts(), delay, e));
+  return delay;
 }
 
 void Engine::handle_error(Task& t, const std::exception_ptr& e) {
@@ -316,9 +361,9 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
   } catch (const error& wrapped) {
     if (wrapped.code() == errc::cancelled) throw;
     t.io.targets.clear();
-    spec_.ops->clear_update(t.update);
+    spec_.ops->clear_update(t.io.update);
     t.timed_out = false;
-    UserCode mark;
+    const Entry entry(*this, t, Part::handler);
     t.spec->handler->call(t.io, wrapped);
   }
 }
@@ -332,25 +377,24 @@ void Engine::make_child(Task& t) {
 
 void Engine::enter_child(Task& t) {
   make_child(t);
-  UserCode mark;
+  const Entry entry(*this, t, Part::mapping);
   t.child->begin(t.spec->node->enter(t.io));
 }
 
 void Engine::leave_child(Task& t) {
   const auto child = std::move(t.child);
-  cut_ = cut_ || child->status() == run_status::stopped;
-  UserCode mark;
+  cut_ = cut_ || child->status() == run_status::stopped || child->status() == run_status::drained;
+  const Entry entry(*this, t, Part::mapping);
   t.spec->node->leave(t.io, child->take_state());
 }
 
 asio::awaitable<void> Engine::run_child(Task& t) {
-  if (track_ != nullptr) return run_durable_child(t);
-  return run_passing_child(t);
+  return track_ != nullptr ? run_durable_child(t) : run_passing_child(t);
 }
 
 asio::awaitable<void> Engine::run_passing_child(Task& t) {
   enter_child(t);
-  co_await t.child->drive();
+  co_await t.child->drive(borrowed_ && t.lane == nullptr);
   leave_child(t);
 }
 
@@ -359,14 +403,18 @@ asio::awaitable<void> Engine::run_router() {
   const RouterSpec& r = current_router();
   Route answer;
   std::exception_ptr failure;
-  co_await enter_user_code();
+  await_begins(t, Part::router);
   try {
     answer = co_await r.router->acall(state_.get(), t.context);
   } catch (...) {
     failure = std::current_exception();
   }
-  co_await asio::this_coro::reset_cancellation_state();
-  co_await leave_user_code();
+  await_ends(t);
+  co_await enter_user_code();
+  if (borrowed_)
+    notice(co_await asio::this_coro::cancellation_state);
+  else
+    co_await asio::this_coro::reset_cancellation_state();
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
   if (failure) routing_failed(*t.node, "its router threw " + describe(failure), failure);
   take_route(r, std::move(answer), *t.node);

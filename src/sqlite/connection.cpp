@@ -31,6 +31,10 @@ std::string_view advice(int code) {
 
 errc meaning(int code) {
   switch (code & 0xff) {
+    // Our statements are fixed and fit our tables: when they do not, the tables are not what they were.
+    case SQLITE_ERROR:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
     case SQLITE_CORRUPT: return errc::checkpoint_damaged;
     case SQLITE_NOTADB: return errc::storage_version;
     case SQLITE_TOOBIG: return errc::bad_config;

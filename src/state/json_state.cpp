@@ -102,7 +102,9 @@ Found find_change(const JsonFields::Field& f, const json& base, const json& mine
   const Found whole{mine, true};
   if (f.custom) {
     auto d = f.custom->diff(base, mine);
-    return {std::move(d), false};
+    if (d.is_replaced()) return whole;
+    if (d.is_none()) return {};
+    return {std::move(d).delta(), false};
   }
   switch (f.kind) {
     case json_reducer::last_value: return {mine, false};
@@ -203,6 +205,13 @@ void apply_change(const JsonFields::Field& f, json& value, json delta) {
       value.update(delta);
       break;
   }
+}
+
+/// The built-in reducer for values like this one.
+std::string_view suggested_reducer(const json& value) {
+  if (value.is_array() || value.is_string()) return "af::json_reducer::append";
+  if (value.is_object()) return "af::json_reducer::merge_map";
+  return value.is_number() ? "af::json_reducer::sum" : "af::json_reducer::max";
 }
 
 }  // namespace
@@ -313,8 +322,11 @@ void StateModel<JsonState>::diff(const JsonState& base, JsonState& mine, update_
 
 void StateModel<JsonState>::apply(JsonState& state, update_type& update, MergeGuard* guard) {
   for (auto& c : update.changes_) {
-    const auto& field = state.fields_->list()[state.index(c.key)];
-    if (guard != nullptr) guard->claim(c.key, c.replaced || field.exclusive());
+    const auto i = state.index(c.key);
+    const auto& field = state.fields_->list()[i];
+    if (guard != nullptr)
+      guard->claim(c.key, c.replaced || field.exclusive(),
+                   field.exclusive() ? suggested_reducer(*state.values_[i]) : std::string_view());
     if (c.replaced)
       state.set(c.key, std::move(c.value));
     else

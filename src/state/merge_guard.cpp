@@ -14,18 +14,21 @@ void MergeGuard::begin(std::uint64_t step) {
   step_ = step;
 }
 
-void MergeGuard::claim(std::string_view field, bool exclusive) {
+void MergeGuard::claim(std::string_view field, bool exclusive, std::string_view suggestion) {
   for (const auto& c : claims_) {
     if (c.field != field) continue;
     if (c.writer == writer_index_ || (!exclusive && !c.exclusive)) {
       if (!exclusive || c.exclusive) return;
       break;  // the same writer, now exclusively: remember that as a claim of its own
     }
+    const std::string why = suggestion.empty()
+                                ? "one of them replaced its whole value, past its reducer: let it write changes"
+                                : fmt::format("it takes one writer: give the field a reducer, such as {}", suggestion);
     throw state_error(
         errc::update_conflict,
-        fmt::format("nodes '{}' and '{}' both wrote field '{}' in one step, and it takes one writer: give the field a "
-                    "reducer, such as AGENTFLOW_STATE(..., ({}, af::append)), or put the nodes in different steps",
-                    c.node, writer_, field, field),
+        fmt::format(
+            "nodes '{}' and '{}' both wrote field '{}' in one step, and {}, or put the nodes in different steps",
+            c.node, writer_, field, why),
         ErrorContext().node(std::string(writer_)).step(step_).field(std::string(field)));
   }
   claims_.push_back({std::string(field), std::string(writer_), writer_index_, exclusive});

@@ -15,6 +15,8 @@
 #include <asio/post.hpp>
 #include <fmt/format.h>
 
+#include <agentflow/async/sleep.hpp>
+
 namespace agentflow::testing {
 namespace {
 
@@ -90,9 +92,10 @@ Clock::duration VirtualClock::passed() const noexcept { return now() - beginning
 
 std::unique_ptr<Clock::Timer> VirtualClock::schedule(asio::any_io_executor executor, time_point when,
                                                      detail::UniqueFunction<void()> fn) {
+  std::unique_ptr<Timer> timer;  // before the lock: it takes it when there is no memory for the rest
   std::unique_lock lock(shared_->mutex);
   const Shared::Key key(when, ++shared_->count);
-  auto timer = std::make_unique<VirtualTimer<Shared>>(shared_, key);
+  timer = std::make_unique<VirtualTimer<Shared>>(shared_, key);
   if (when > shared_->now) {
     shared_->waiting.emplace(key, WakeUp{std::move(executor), std::move(fn)});
     return timer;
@@ -127,7 +130,7 @@ deadlock_error::~deadlock_error() = default;
 abandoned_error::~abandoned_error() = default;
 
 struct VirtualLoop::Impl {
-  explicit Impl(std::shared_ptr<VirtualClock> c) : clock(std::move(c)) {}
+  explicit Impl(std::shared_ptr<VirtualClock> c) : clock(std::move(c)) { set_clock(io, clock); }
 
   /// Runs one handler, or moves the clock; false when neither can be done.
   bool step() {

@@ -36,6 +36,10 @@ namespace {
 class Bench {
  public:
   explicit Bench(const Case& c) : case_(c), program_(c.make(clock_)), alive_(Alive::count()) {}
+  ~Bench() {
+    program_.reset();
+    CHECK(Alive::settled(before_) == before_);  // before another graph counts what is alive
+  }
 
   const Program& program() const { return *program_; }
   const std::shared_ptr<VirtualClock>& clock() const { return clock_; }
@@ -87,6 +91,7 @@ class Bench {
 
  private:
   const Case& case_;
+  const long before_ = Alive::count();
   std::shared_ptr<VirtualClock> clock_ = std::make_shared<VirtualClock>();
   std::unique_ptr<Program> program_;
   long alive_;

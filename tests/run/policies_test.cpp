@@ -128,6 +128,37 @@ TEST_CASE("A predicate says what is worth another attempt", "[policies]") {
   CHECK(asked == 3);
 }
 
+TEST_CASE("A predicate may take the type of exception that it judges", "[policies]") {
+  struct Busy : std::runtime_error {
+    explicit Busy(int n) : std::runtime_error("busy"), after(n) {}
+    int after;
+  };
+  const auto attempts = [](RetryPolicy policy, auto raise) {
+    VirtualLoop loop;
+    int n = 0;
+    const auto node = [&](const Log&) {
+      ++n;
+      raise(n);
+    };
+    CHECK_THROWS_AS(run(loop, single(node, NodeOptions().retry(std::move(policy)))), af::node_error);
+    return n;
+  };
+  const auto busy = [](int n) { throw Busy(n); };
+  const auto other = [](int) { throw std::logic_error("wrong"); };
+  const auto number = [](int) { throw 42; };
+  const auto by_type = exact().attempts(5).when([](const Busy& e) { return e.after < 3; });
+  CHECK(attempts(by_type, busy) == 3);
+  CHECK(attempts(by_type, other) == 1);
+  CHECK(attempts(by_type, number) == 1);
+  const auto by_base =
+      exact().attempts(5).when([](const std::exception& e) { return e.what() == std::string("busy"); });
+  CHECK(attempts(by_base, busy) == 5);
+  CHECK(attempts(by_base, other) == 1);
+  const auto ours = exact().attempts(4).when([](const af::error& e) { return e.code() == af::errc::bad_config; });
+  CHECK(attempts(ours, [](int) { throw af::config_error(af::errc::bad_config, "later"); }) == 4);
+  CHECK(attempts(exact().attempts(4).when([](const auto&) { return true; }), number) == 4);
+}
+
 TEST_CASE("Each attempt starts from the same state, and a failed one leaves nothing", "[policies]") {
   for (const bool async : {false, true}) {
     VirtualLoop loop;

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 
 /// A member of values and callables whose number is watched.
 class Alive {
@@ -14,6 +16,13 @@ class Alive {
   bool operator==(const Alive&) const noexcept { return true; }
 
   static long count() noexcept { return counter().load(); }
+  /// Waits until so many are left: other threads may need a moment to let go of what they ran. Gives how many there
+  /// are.
+  static long settled(long expected) noexcept {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (count() != expected && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+    return count();
+  }
 
  private:
   static std::atomic<long>& counter() noexcept {

@@ -64,6 +64,11 @@ Case foreign(Case c) {
   return c;
 }
 
+Case timed(Case c) {
+  c.timed = true;
+  return c;
+}
+
 NodeOptions retry(int attempts, nanoseconds backoff = 1s) {
   return NodeOptions().retry(RetryPolicy().attempts(attempts).backoff(backoff));
 }
@@ -379,14 +384,14 @@ void add_parts(std::vector<Case>& all) {
     g.add_node("s", flaky, retry(2)).add_node("z", Hop("z", 1));
     chain(g, {"s", "z"});
   }));
-  all.push_back(doc("subgraph past its time", R"({"log":["in","excuse"],"n":1})", [](Graph& g) {
+  all.push_back(timed(doc("subgraph past its time", R"({"log":["in","excuse"],"n":1})", [](Graph& g) {
     const auto slow = compiled([](Graph& i) {
       i.add_node("a", Nap("a", 24h)).add_node("b", Nap("b", 24h));
       for (const char* n : {"a", "b"}) i.add_edge("START", n).add_edge(n, "END");
     });
     g.add_node("s", slow, NodeOptions().timeout(5s)).on_error("s", Excuse("excuse"));
     chain(g, {"s"});
-  }));
+  })));
   all.push_back(doc("run within a node", R"({"log":["in","p1","p2","w"],"n":3})", [](Graph& g) {
     g.add_node("w", Within("w", compiled([](Graph& i) {
                              i.add_node("p", Say("p1")).add_node("q", Hop("p2", 2));
@@ -415,35 +420,35 @@ void add_limits(std::vector<Case>& all) {
         chain(g, {"f", "a"});
       },
       {}, af::CompileOptions().node_defaults(retry(2, 0s))));
-  all.push_back(doc("timeout and retry", R"({"log":["in","s"],"n":1})", [](Graph& g) {
+  all.push_back(timed(doc("timeout and retry", R"({"log":["in","s"],"n":1})", [](Graph& g) {
     g.add_node("s", Slow("s", 2), retry(2).timeout(5s));
     chain(g, {"s"});
-  }));
-  all.push_back(doc("timeout and handler", R"({"log":["in","excuse","b"],"n":2})", [](Graph& g) {
+  })));
+  all.push_back(timed(doc("timeout and handler", R"({"log":["in","excuse","b"],"n":2})", [](Graph& g) {
     g.add_node("s", Nap("s", 24h), NodeOptions().timeout(5s))
         .add_node("b", Hop("b", 3))
         .on_error("s", Excuse("excuse"));
     for (const char* n : {"s", "b"}) g.add_edge("START", n).add_edge(n, "END");
-  }));
-  all.push_back(doc("time limit that is kept", R"({"log":["in","s"],"n":1})", [](Graph& g) {
+  })));
+  all.push_back(timed(doc("time limit that is kept", R"({"log":["in","s"],"n":1})", [](Graph& g) {
     g.add_node("s", Nap("s", 4s), NodeOptions().timeout(5s).idle_timeout(5s));
     chain(g, {"s"});
-  }));
-  all.push_back(doc("idle timeout", R"({"log":["in","excuse"],"n":1})", [](Graph& g) {
+  })));
+  all.push_back(timed(doc("idle timeout", R"({"log":["in","excuse"],"n":1})", [](Graph& g) {
     g.add_node("s", Nap("s", 24h), NodeOptions().idle_timeout(5s)).on_error(Excuse("excuse"));
     chain(g, {"s"});
-  }));
-  all.push_back(doc("signs of life", R"({"log":["in","s"],"n":1})", [](Graph& g) {
+  })));
+  all.push_back(timed(doc("signs of life", R"({"log":["in","s"],"n":1})", [](Graph& g) {
     g.add_node("s", Beat("s", 4, 3s), NodeOptions().idle_timeout(5s));
     chain(g, {"s"});
-  }));
-  all.push_back(doc(
+  })));
+  all.push_back(timed(doc(
       "limit for the run", R"({"log":["in","s","t"],"n":2})",
       [](Graph& g) {
         g.add_node("s", Nap("s", 4s)).add_node("t", Hop("t", 2));
         chain(g, {"s", "t"});
       },
-      RunConfig().timeout(1h)));
+      RunConfig().timeout(1h))));
   all.push_back(doc("handler of one of two", R"({"log":["in","excuse","b","z"],"n":3})", [](Graph& g) {
     g.add_node("a", Flaky("a", 9, true))
         .add_node("b", Nap("b", 1s))

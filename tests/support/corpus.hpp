@@ -82,6 +82,8 @@ class Handle {
   virtual void cancel() = 0;
   virtual void stop() = 0;
   virtual asio::awaitable<Outcome> result() = 0;
+  /// Reads the events to the end.
+  virtual asio::awaitable<void> read() = 0;
 };
 
 /// A compiled graph with its input and options, whatever its state. The awaitables refer to the program.
@@ -99,6 +101,8 @@ class Program {
   /// The same as `stream` by the blocking twin.
   virtual Outcome stream_blocking() const = 0;
   virtual std::unique_ptr<Handle> start(const asio::any_io_executor& executor) const = 0;
+  /// A stream of all modes, not yet begun.
+  virtual std::unique_ptr<Handle> astream() const = 0;
 };
 
 /// One graph, and what it comes to when nobody disturbs it.
@@ -120,6 +124,8 @@ class Case {
   bool threads = false;
   /// Its threads belong to the test, not to the graph: a loop must not be destroyed while they may still post to it.
   bool foreign = false;
+  /// It has limits in time: it needs a clock that only tests, or the machine, move.
+  bool timed = false;
 };
 
 /// All of them. Names are unique.
@@ -179,6 +185,9 @@ class ProgramOf final : public Program {
   std::unique_ptr<Handle> start(const asio::any_io_executor& executor) const override {
     return std::make_unique<HandleOf>(graph_.start(executor, input_(), config_));
   }
+  std::unique_ptr<Handle> astream() const override {
+    return std::make_unique<HandleOf>(graph_.astream(input_(), streaming(config_)));
+  }
 
  private:
   class HandleOf final : public Handle {
@@ -191,6 +200,13 @@ class ProgramOf final : public Program {
       af::RunResult<S> result = co_await std::move(end);
       Outcome outcome(result);
       co_return outcome;
+    }
+    asio::awaitable<void> read() override {
+      for (;;) {
+        auto next = run_.next();
+        std::optional<af::Chunk> chunk = co_await std::move(next);
+        if (!chunk) co_return;
+      }
     }
 
    private:

@@ -348,3 +348,22 @@ TEST_CASE("The result of a run is given once", "[stream]") {
     CHECK(e.code() == af::errc::run_busy);
   }
 }
+
+TEST_CASE("The result of a conversation says what the messages of the run cost", "[compiled_graph]") {
+  af::StateGraph<> g;
+  const auto says = [](std::uint64_t in, std::uint64_t out) {
+    return [=](const af::AgentState&) { return af::Message::assistant("x").with_usage(af::TokenUsage(in, out, 1)); };
+  };
+  g.add_node("a", says(10, 5)).add_node("b", says(100, 50)).add_node("c", [](const af::AgentState&) { return "free"; });
+  g.set_entry_point("a").add_edge("a", "b").add_edge("b", "c").add_edge("c", "END");
+  const auto app = g.compile();
+  const auto asked = af::Message::user("well?").with_usage(af::TokenUsage(7, 7));
+  const auto first = app.invoke(asked);
+  CHECK(first.usage() == af::TokenUsage(110, 55, 2));
+  CHECK(first.usage().total() == 165);
+  // What the input brings along was paid for before.
+  const auto second = on_loop([&] { return app.ainvoke(first.state); });
+  CHECK(second->messages.size() == 7);
+  CHECK(second.usage() == af::TokenUsage(110, 55, 2));
+  CHECK(app.stream(asked).result().usage().total() == 165);
+}

@@ -351,3 +351,14 @@ TEST_CASE("Several Sends to one source feed a join once", "[routing][join]") {
     CHECK(result->n == 6);
   }
 }
+
+TEST_CASE("A Send of text carries a std::string", "[routing]") {
+  Graph g;
+  g.add_node("n", [](const std::string& text) { return Update().write<&Trail::log>(text + " "); });
+  g.add_conditional_edges("START", [](const Trail&) {
+    const std::string gone = "third";
+    return std::vector<Send>{Send("n", "first"), Send("n", std::string_view("second")), Send("n", gone.c_str())};
+  });
+  g.add_edge("n", "END");
+  CHECK(g.compile().invoke(Trail()).state.log == "first second third ");
+}

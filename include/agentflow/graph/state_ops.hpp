@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <typeinfo>
@@ -25,9 +26,11 @@ struct StateOps {
   void (*move_to)(void* state, void* from);
   void (*destroy)(void* state) noexcept;
   void (*prepare_branch)(void* state) noexcept;
-  void* (*create_update)();
+  std::size_t update_size;  ///< Of an update in memory, and how it must be aligned.
+  std::size_t update_alignment;
+  void (*construct_update)(void* where);
   void (*clear_update)(void* update);
-  void (*destroy_update)(void* update) noexcept;
+  void (*destruct_update)(void* update) noexcept;
   std::shared_ptr<const void> (*share_update)(const void* update);
   bool (*update_empty)(const void* update);
   void (*diff)(const void* base, void* mine, void* update);
@@ -46,6 +49,8 @@ struct StateOps {
   void (*fingerprint)(std::string& out);
   /// What the state says of a field.
   field_rule (*rule_of)(std::string_view field);
+  /// How many messages a conversation has.
+  std::size_t (*message_count)(const void* state);
   /// Calls `sink(arg, message)` for each message that the update adds or replaces.
   void (*messages)(const void* update, void (*sink)(void* arg, const Message& message), void* arg);
 };
@@ -54,8 +59,16 @@ struct StateOps {
 class UpdateBox {
  public:
   UpdateBox() = default;
-  explicit UpdateBox(const StateOps& ops) : ops_(&ops), value_(ops.create_update()) {}
-  UpdateBox(const StateOps& ops, void* owned) noexcept : ops_(&ops), value_(owned) {}
+  /// One without changes.
+  explicit UpdateBox(const StateOps& ops)
+      : ops_(&ops), value_(::operator new(ops.update_size, std::align_val_t(ops.update_alignment))) {
+    try {
+      ops.construct_update(value_);
+    } catch (...) {
+      free();
+      throw;
+    }
+  }
   UpdateBox(UpdateBox&& o) noexcept : ops_(o.ops_), value_(std::exchange(o.value_, nullptr)) {}
   UpdateBox& operator=(UpdateBox&& o) noexcept {
     std::swap(ops_, o.ops_);
@@ -63,13 +76,16 @@ class UpdateBox {
     return *this;
   }
   ~UpdateBox() {
-    if (value_ != nullptr) ops_->destroy_update(value_);
+    if (value_ == nullptr) return;
+    ops_->destruct_update(value_);
+    free();
   }
   void* get() const noexcept { return value_; }
-  void* release() noexcept { return std::exchange(value_, nullptr); }
   explicit operator bool() const noexcept { return value_ != nullptr; }
 
  private:
+  void free() noexcept { ::operator delete(value_, std::align_val_t(ops_->update_alignment)); }
+
   const StateOps* ops_ = nullptr;
   void* value_ = nullptr;
 };
@@ -120,9 +136,11 @@ struct StateOpsFor {
     o.move_to = [](void* s, void* from) { state(s) = std::move(state(from)); };
     o.destroy = [](void* s) noexcept { delete static_cast<S*>(s); };
     o.prepare_branch = [](void* s) noexcept { M::prepare_branch(state(s)); };
-    o.create_update = []() -> void* { return new U(); };
+    o.update_size = sizeof(U);
+    o.update_alignment = alignof(U);
+    o.construct_update = [](void* where) { ::new (where) U(); };
     o.clear_update = [](void* u) { update(u) = U(); };
-    o.destroy_update = [](void* u) noexcept { delete static_cast<U*>(u); };
+    o.destruct_update = [](void* u) noexcept { static_cast<U*>(u)->~U(); };
     o.share_update = [](const void* u) -> std::shared_ptr<const void> { return std::make_shared<const U>(update(u)); };
     o.update_empty = [](const void* u) { return update(u).empty(); };
     o.diff = [](const void* base, void* mine, void* u) { M::diff(state(base), state(mine), update(u)); };
@@ -147,6 +165,7 @@ struct StateOpsFor {
     }
     if constexpr (M::json_readable)
       o.read_json = [](const JsonReader& in, void* s) { agentflow::read_json(in, state(s)); };
+    if constexpr (Conversation<S>) o.message_count = [](const void* s) { return state(s).messages.size(); };
     if constexpr (Conversation<S>)
       o.messages = [](const void* u, void (*sink)(void*, const Message&), void* arg) {
         const U& up = update(u);

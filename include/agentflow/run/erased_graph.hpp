@@ -12,10 +12,13 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 
+#include <agentflow/async/shutdown_stats.hpp>
+#include <agentflow/core/call_site.hpp>
 #include <agentflow/core/config.hpp>
 #include <agentflow/graph/chunk.hpp>
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/graph/interrupt.hpp>
+#include <agentflow/run/background.hpp>
 #include <agentflow/run/options.hpp>
 #include <agentflow/run/run_input.hpp>
 #include <agentflow/run/thread_state.hpp>
@@ -39,9 +42,11 @@ class AGENTFLOW_API ErasedRun {
 
   /// Runs to the end on the calling thread, on a private event loop if one is needed.
   void run_blocking();
-  /// Starts on an executor; on a strand of its own unless the executor is a strand.
+  /// Starts on an executor; on a strand of its own unless the executor serialises by itself.
   void start(const asio::any_io_executor& ex);
   bool started() const noexcept;
+  /// Runs to the end for a coroutine on `ex`, inside it where that is serial, for a run that nobody else holds.
+  asio::awaitable<void> attend(const asio::any_io_executor& ex);
   /// Runs to the end, starting on the calling coroutine's executor if need be.
   asio::awaitable<void> wait();
   /// The next chunk; nothing at the end. Throws what made the run fail.
@@ -59,6 +64,8 @@ class AGENTFLOW_API ErasedRun {
   /// What an interrupted run waits for, and the checkpoint it ended at; once it is done.
   std::vector<Interrupt> interrupts() const;
   std::string checkpoint_id() const;
+  /// How many messages the input had, if it is a conversation.
+  std::size_t messages_before() const noexcept;
   const RunId& run_id() const noexcept;
   const std::string& thread_id() const noexcept;
 
@@ -90,9 +97,10 @@ class AGENTFLOW_API ErasedStream {
 /// A compiled graph. Copies share it.
 class AGENTFLOW_API ErasedGraph {
  public:
-  ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options);
+  ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made = {});
 
-  ErasedRun prepare(RunInput input, const RunConfig& config, stream_mode default_modes) const;
+  /// Makes a run, which does nothing until it is started. `made` is for debug mode, in case it never is.
+  ErasedRun prepare(RunInput input, const RunConfig& config, stream_mode default_modes, CallSite made = {}) const;
   std::size_t stop(std::string_view thread_id) const;
   asio::awaitable<std::size_t> astop(std::string thread_id) const;
 
@@ -106,6 +114,11 @@ class AGENTFLOW_API ErasedGraph {
   asio::awaitable<std::string> afork(std::string thread, std::string checkpoint, std::string to) const;
   std::string fork(std::string thread, std::string checkpoint, std::string to) const;
   const std::shared_ptr<const GraphSpec>& spec() const noexcept;
+
+  ShutdownStats close() const;
+  asio::awaitable<ShutdownStats> aclose() const;
+  bool closed() const noexcept;
+  BackgroundTasks background_tasks() const;
 
   /// Throws `nested_loop_error` on a thread that runs an event loop or a node.
   static void refuse_on_loop_thread(std::string_view call, std::string_view instead);

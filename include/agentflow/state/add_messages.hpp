@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -135,6 +136,11 @@ struct add_messages {
     }
   }
 
+  /// `apply` takes the elements of a delta in turn.
+  template <class M>
+  static void combine(std::vector<M>& first, std::vector<M> second) {
+    first.insert(first.end(), std::move_iterator(second.begin()), std::move_iterator(second.end()));
+  }
   /// One message.
   template <class T>
   static std::vector<typename T::value_type> delta_from(typename T::value_type message) {

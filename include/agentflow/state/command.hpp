@@ -33,6 +33,9 @@ class Send {
   template <class T>
   Send(std::string node, T input)
       : node_(std::move(node)), input_(std::make_shared<const T>(std::move(input))), type_(&typeid(T)) {}
+  /// Text is sent as a `std::string`: what a literal points to need not be there any more when the node runs.
+  Send(std::string node, const char* text) : Send(std::move(node), std::string(text)) {}
+  Send(std::string node, std::string_view text) : Send(std::move(node), std::string(text)) {}
 
   const std::string& node() const noexcept { return node_; }
   const std::shared_ptr<const void>& input() const noexcept { return input_; }

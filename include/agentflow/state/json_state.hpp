@@ -27,11 +27,12 @@ enum class json_reducer {
   merge_map,  ///< Objects merge key by key.
 };
 
-/// A reducer of the application's own: `diff` gives the delta that turns `base` into `mine`, or nothing; `apply` merges
-/// it. The law of reducers holds: `apply(base, diff(base, mine))` makes `base` equal to `mine`.
+/// A reducer of the application's own: `diff` gives the delta that turns `base` into `mine`, nothing, or
+/// `Diff<json>::replaced()` where no delta does; `apply` merges a delta. The law of reducers holds:
+/// `apply(base, diff(base, mine))` makes `base` equal to `mine`. A `std::optional<json>` is taken for a diff too.
 class JsonReducer {
  public:
-  using Diff = std::function<std::optional<nlohmann::json>(const nlohmann::json& base, const nlohmann::json& mine)>;
+  using Diff = std::function<agentflow::Diff<nlohmann::json>(const nlohmann::json& base, const nlohmann::json& mine)>;
   using Apply = std::function<void(nlohmann::json& value, nlohmann::json delta)>;
   JsonReducer(Diff d, Apply a, bool one_writer = false)
       : diff(std::move(d)), apply(std::move(a)), exclusive(one_writer) {}

@@ -27,8 +27,9 @@ class AGENTFLOW_API MergeGuard {
     ++writer_index_;
   }
   /// Claims a field for the current writer. Exclusive claims (a one-writer reducer, or `Overwrite`) tolerate no
-  /// other writer of the same field in the step.
-  void claim(std::string_view field, bool exclusive);
+  /// other writer of the same field in the step. `suggestion` is what the message tells a one-writer field to use
+  /// instead; empty for a field that has a reducer for several.
+  void claim(std::string_view field, bool exclusive, std::string_view suggestion = {});
 
  private:
   struct Claim {

@@ -68,7 +68,8 @@ using found_delta =
 /// needs the delta it takes `mine` as it is. Deltas are applied in the order in which the nodes were declared.
 ///
 /// Optional: `static constexpr bool exclusive = true` (two writers in one step are a conflict);
-/// `template <class T> static D delta_from(X x)` (what else `Update::write` takes); `prepare_branch(T&) noexcept`
+/// `template <class T> static D delta_from(X x)` (what else `Update::write` takes); `combine(D& first, D second)` (what
+/// two writes of one update come to; without it the second is an error); `prepare_branch(T&) noexcept`
 /// (called on the copy of the field that a node gets which runs beside others).
 ///
 /// ```cpp

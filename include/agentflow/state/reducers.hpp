@@ -29,6 +29,10 @@ struct last_value {
   static void apply(T& value, std::type_identity_t<T> delta) {
     value = std::move(delta);
   }
+  template <class T>
+  static void combine(T& first, std::type_identity_t<T> second) {
+    first = std::move(second);
+  }
 
   template <class T>
   static constexpr void check() {
@@ -78,6 +82,10 @@ struct append {
     value.insert(value.end(), std::move_iterator(delta.begin()), std::move_iterator(delta.end()));
   }
   static void apply(std::string& value, std::string delta) { value += delta; }
+  template <class D>
+  static void combine(D& first, std::type_identity_t<D> second) {
+    apply(first, std::move(second));
+  }
 
   /// One element.
   template <detail::ListLike T>
@@ -159,6 +167,11 @@ struct sum {
     value = static_cast<T>(value + delta);
   }
 
+  template <class D>
+  static void combine(D& first, std::type_identity_t<D> second) {
+    apply(first, std::move(second));
+  }
+
   template <class T>
   static constexpr void check() {
     static_assert(ReducerFor<sum, T>,
@@ -185,6 +198,10 @@ struct Extremum {
   template <class T>
   static void apply(T& value, std::type_identity_t<T> delta) {
     if (Better::better(delta, value)) value = std::move(delta);
+  }
+  template <class T>
+  static void combine(T& first, std::type_identity_t<T> second) {
+    apply(first, std::move(second));
   }
   template <class T>
   static constexpr void check() {
@@ -266,6 +283,10 @@ struct set_union {
   static void apply(S& value, std::type_identity_t<S> delta) {
     value.merge(delta);
   }
+  template <class S>
+  static void combine(S& first, std::type_identity_t<S> second) {
+    apply(first, std::move(second));
+  }
 
   /// One element.
   template <detail::SetLike S>
@@ -299,6 +320,10 @@ struct merge_map {
       auto there = value.insert(delta.extract(delta.begin()));
       if (!there.inserted) there.position->second = std::move(there.node.mapped());
     }
+  }
+  template <class M>
+  static void combine(M& first, std::type_identity_t<M> second) {
+    apply(first, std::move(second));
   }
 
   /// One entry.

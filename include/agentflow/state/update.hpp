@@ -12,6 +12,7 @@
 #include <typeinfo>
 #include <utility>
 
+#include <agentflow/core/error.hpp>
 #include <agentflow/state/describe.hpp>
 #include <agentflow/state/merge_guard.hpp>
 
@@ -35,7 +36,37 @@ struct FieldChange {
   std::optional<delta_type> delta;
   std::optional<value_type> replaced;
   bool empty() const noexcept { return !delta && !replaced; }
+
+  /// Adds a delta to what is there: to the new value, or to the delta of an earlier write.
+  template <class Reducer>
+  void add(delta_type later) {
+    if (replaced) {
+      Reducer::apply(*replaced, std::move(later));
+    } else if (!delta) {
+      delta = std::move(later);
+    } else if constexpr (requires { Reducer::combine(*delta, std::move(later)); }) {
+      Reducer::combine(*delta, std::move(later));
+    } else {
+      throw state_error(errc::reducer_failed,
+                        "an update writes a field twice, and its reducer cannot make one delta of two: give it a "
+                        "`static void combine(Delta& first, Delta second)`, or write the field once");
+    }
+  }
 };
+
+/// What to write in AGENTFLOW_STATE for a field with one writer that turned out to have several.
+template <class F>
+constexpr std::string_view suggested_reducer() {
+  using T = typename F::value_type;
+  if constexpr (!reducer_exclusive_v<typename F::reducer>) return "";
+  if constexpr (ReducerFor<add_messages, T>) return "af::add_messages";
+  if constexpr (ReducerFor<append, T>) return "af::append";
+  if constexpr (ReducerFor<sum, T>) return "af::sum";
+  if constexpr (ReducerFor<set_union, T>) return "af::set_union";
+  if constexpr (ReducerFor<merge_map, T>) return "af::merge_map";
+  if constexpr (ReducerFor<max, T>) return "af::max";
+  return "one of your own";
+}
 
 template <class Tuple>
 struct ChangesOf;
@@ -97,7 +128,10 @@ class Update {
   Update() = default;
 
   /// Writes through the reducer of the field. Takes the reducer's delta, anything the reducer makes one from (one
-  /// element for `append`), or an `Overwrite`. A second write to the same field replaces the first.
+  /// element for `append`), or an `Overwrite`. A second write to the same field is added to the first, as if another
+  /// node had made it: elements are appended after, amounts added up, and a `last_value` takes the later one.
+  ///
+  /// **Errors** `state_error` (`errc::reducer_failed`) on a second write to a field whose reducer has no `combine`.
   template <auto Member, class V>
   Update& write(V&& value) & {
     auto& change = change_of<Member>();
@@ -107,14 +141,13 @@ class Update {
     if constexpr (std::same_as<V0, Overwrite<typename Change::value_type>>) {
       return overwrite<Member>(std::forward<V>(value).value);
     } else {
-      change.replaced.reset();
       if constexpr (std::convertible_to<V&&, typename Change::delta_type>) {
-        change.delta = std::forward<V>(value);
+        change.template add<Reducer>(std::forward<V>(value));
       } else {
         static_assert(
             requires { Reducer::template delta_from<typename Change::value_type>(std::forward<V>(value)); },
             "agentflow: the reducer of this field cannot take a value of this type");
-        change.delta = Reducer::template delta_from<typename Change::value_type>(std::forward<V>(value));
+        change.template add<Reducer>(Reducer::template delta_from<typename Change::value_type>(std::forward<V>(value)));
       }
       return *this;
     }
@@ -296,7 +329,8 @@ struct StateModel {
     if (change.empty()) return;
     if (guard != nullptr)
       guard->claim(std::get<I>(detail::fields_of<S>).name,
-                   change.replaced.has_value() || reducer_exclusive_v<typename F::reducer>);
+                   change.replaced.has_value() || reducer_exclusive_v<typename F::reducer>,
+                   detail::suggested_reducer<F>());
     if (change.replaced)
       state.*(F::member) = std::move(*change.replaced);
     else

@@ -27,7 +27,9 @@ class Input {
  public:
   Input(S state) : input_(StateBox(state_ops<S>(), new S(std::move(state)))) {}
   Input(typename StateModel<S>::update_type update)
-      : input_(UpdateBox(state_ops<S>(), new typename StateModel<S>::update_type(std::move(update)))) {}
+      : input_(UpdateBox(state_ops<S>())) {
+    *static_cast<typename StateModel<S>::update_type*>(input_.update.get()) = std::move(update);
+  }
   /// Goes on with the stored run of the thread.
   Input(Resume resume) : input_(std::move(resume)) {}
   template <class M>

@@ -30,6 +30,7 @@ class RunResult {
   explicit RunResult(ErasedRun& run)
       : status_(run.status()),
         steps_(run.steps()),
+        messages_before_(run.messages_before()),
         run_id_(run.run_id()),
         thread_id_(run.thread_id()),
         interrupts_(run.interrupts()),
@@ -50,6 +51,15 @@ class RunResult {
   /// The super-steps that ran; those of subgraphs apart.
   std::uint64_t steps() const noexcept { return steps_; }
   const RunId& run_id() const noexcept { return run_id_; }
+  /// The tokens of a conversation's run: the sum of what the messages after those of the input say.
+  TokenUsage usage() const
+    requires Conversation<S>
+  {
+    TokenUsage sum;
+    for (std::size_t i = messages_before_; i < state.messages.size(); ++i)
+      if (const auto& usage = state.messages[i].usage()) sum += *usage;
+    return sum;
+  }
   /// The thread the run belonged to; empty where none was given.
   const std::string& thread_id() const noexcept { return thread_id_; }
 
@@ -85,6 +95,7 @@ class RunResult {
  private:
   run_status status_ = run_status::completed;
   std::uint64_t steps_ = 0;
+  std::size_t messages_before_ = 0;
   RunId run_id_;
   std::string thread_id_;
   std::vector<Interrupt> interrupts_;
