@@ -20,6 +20,7 @@
 #include <string>
 
 #include "support/catch.hpp"
+#include "support/folder.hpp"
 #include "support/instant_clock.hpp"
 #include "support/random_graph.hpp"
 
@@ -78,8 +79,7 @@ TEST_CASE("processes that are killed at any moment lose nothing and repeat littl
   const auto trials = number("AGENTFLOW_TRIALS", 150);
   const auto only = number("AGENTFLOW_SEED", 0);
   std::uint64_t programs = 0, kills = 0, tasks = 0, twice = 0;
-  std::string name = (fs::temp_directory_path() / "agentflow_kill_XXXXXX").string();
-  REQUIRE(::mkdtemp(name.data()) != nullptr);
+  const Folder folders;
   for (std::uint64_t seed = only != 0 ? only : 1; seed <= (only != 0 ? only : trials); ++seed) {
     INFO("replay with AGENTFLOW_SEED=" << seed);
     std::mt19937_64 random(seed);
@@ -87,7 +87,7 @@ TEST_CASE("processes that are killed at any moment lose nothing and repeat littl
     const auto expected = random_graph::interpret(*program);
     if (!expected || expected->steps == 0) continue;
     ++programs;
-    const fs::path folder = fs::path(name) / std::to_string(seed);
+    const fs::path folder = folders.path() / std::to_string(seed);
     fs::create_directory(folder);
     std::uint64_t my_kills = 0;
     for (int status = -1; status != 0;) {
@@ -121,7 +121,6 @@ TEST_CASE("processes that are killed at any moment lose nothing and repeat littl
     kills += my_kills;
     fs::remove_all(folder);
   }
-  fs::remove_all(name);
   WARN(programs << " programs, " << tasks << " tasks, " << kills << " kills, " << twice << " tasks done once more");
   CHECK(programs * 2 > (only != 0 ? 0 : trials));
 }

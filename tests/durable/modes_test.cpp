@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/system_error.hpp>
 #include <asio/this_coro.hpp>
@@ -158,6 +159,27 @@ TEST_CASE("a finished thread takes input in a graph that has grown", "[durable]"
   Graph g;
   g.add_node("other", w.plain("other")).set_entry_point("other").add_edge("other", "END");
   CHECK(text(*w.run(g.compile(w.options()), input("new"), on("t"))) == "hi a b c new other =4");
+}
+
+TEST_CASE("a run that its graph's close drained goes on in another", "[durable]") {
+  World w;
+  Graph g;
+  g.add_node("a", w.slow("a", 1s)).add_node("b", w.plain("b"));
+  g.set_entry_point("a").add_edge("a", "b").add_edge("b", "END");
+  {
+    const auto app = g.compile(w.options());
+    auto run = app.start(w.loop.executor(), input("hi"), on("t"));
+    auto both = [&]() -> asio::awaitable<af::run_status> {
+      co_await asio::post(asio::use_awaitable);
+      co_await app.aclose();
+      const auto result = co_await run.result();
+      co_return result.status();
+    };
+    CHECK(w.loop.run(both()) == af::run_status::drained);
+  }
+  CHECK(w.loop.run(w.store->runs()).at(0).status == af::stored_status::drained);
+  CHECK(text(*w.run(g.compile(w.options()), Resume(), on("t"))) == "hi a b =2");
+  CHECK(w.ran["a"] == 1);
 }
 
 TEST_CASE("what is stored for a step does not grow with the history", "[durable]") {

@@ -272,7 +272,6 @@ TEST_CASE("a thread belongs to one run at a time", "[durable][store]") {
   const auto app = chain(w).compile(w.options());
   SECTION("a second one is refused") {
     auto first = app.start(w.loop.executor(), input("1"), on("t"));
-    w.loop.after(4, nullptr);
     auto both = [&]() -> asio::awaitable<std::string> {
       std::string code = "none";
       try {

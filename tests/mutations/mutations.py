@@ -59,8 +59,8 @@ mutations = [
     # Whose thread it is
     ("queue_jumps", opening, "policy != on_busy::reject", "false"),
     ("no_cancel_of_older", opening, "if (policy == on_busy::cancel_older) older->request_cancel();", ";"),
-    ("branch_changes_the_past", opening, "top.pending = false;",
-     "top.pending = true;"),
+    ("branch_changes_the_past", opening, "top.pending = false;\n    engine.stage_checkpoint(checkpoint_kind::fork, {});",
+     "engine.stage_checkpoint(checkpoint_kind::fork, {});"),
     ("answers_are_not_stored", opening, "stage(answer_write(*q, top.tip.seq, value.dump()));", ";"),
     ("failure_is_not_recorded", opening, "if (!ended_) stage_end(*status, failure ? describe(failure) : std::string());",
      ";"),

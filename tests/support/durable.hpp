@@ -5,14 +5,12 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -24,6 +22,8 @@
 #ifdef AGENTFLOW_TEST_SQLITE
 #include <agentflow/sqlite/checkpointer.hpp>
 #endif
+
+#include "support/folder.hpp"
 
 namespace support {
 
@@ -108,26 +108,19 @@ class Store {
   Store() {
 #ifdef AGENTFLOW_TEST_SQLITE
     if (const char* kind = std::getenv("AGENTFLOW_TEST_STORE"); kind != nullptr && std::string(kind) == "sqlite") {
-      folder_ = (std::filesystem::temp_directory_path() / "agentflow_durable_XXXXXX").string();
-      if (::mkdtemp(folder_.data()) == nullptr) throw std::runtime_error("no temporary folder");
-      hooked = std::make_shared<HookedCheckpointer>(af::sqlite(folder_ + "/test.db"));
+      folder_.emplace();
+      hooked = std::make_shared<HookedCheckpointer>(af::sqlite(folder_->file("test.db")));
     }
 #endif
     if (!hooked) hooked = std::make_shared<HookedCheckpointer>(af::memory_checkpointer());
   }
-  Store(const Store&) = delete;
-  Store& operator=(const Store&) = delete;
-  ~Store() {
-    hooked.reset();
-    std::error_code ignored;
-    if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
-  }
-  bool on_disk() const { return !folder_.empty(); }
-
-  std::shared_ptr<HookedCheckpointer> hooked;
+  bool on_disk() const { return folder_.has_value(); }
 
  private:
-  std::string folder_;
+  std::optional<Folder> folder_;  // goes last
+
+ public:
+  std::shared_ptr<HookedCheckpointer> hooked;
 };
 
 /// A store, a clock and a ledger of what ran.
