@@ -153,7 +153,7 @@ asio::awaitable<ShutdownPart> Background::close(std::shared_ptr<Background> self
   co_return all;
 }
 
-asio::awaitable<ShutdownPart> Background::close_on(const asio::any_io_executor& ex, std::chrono::nanoseconds drain) {
+asio::awaitable<ShutdownPart> Background::close_on(asio::any_io_executor ex, std::chrono::nanoseconds drain) {
   std::shared_ptr<BackgroundTaskManager> manager;
   for (const auto& slot : slots())
     if (slot->context == &asio::query(ex, asio::execution::context)) manager = slot->get();

@@ -43,7 +43,7 @@ class Background {
   /// Takes no new tasks, waits `drain`, cancels, waits `join`.
   static asio::awaitable<ShutdownPart> close(std::shared_ptr<Background> self, std::chrono::nanoseconds drain);
   /// The same for the tasks on one loop, which is about to go.
-  asio::awaitable<ShutdownPart> close_on(const asio::any_io_executor& ex, std::chrono::nanoseconds drain);
+  asio::awaitable<ShutdownPart> close_on(asio::any_io_executor ex, std::chrono::nanoseconds drain);
 
  private:
   class Service;

@@ -164,7 +164,8 @@ TEST_CASE("run_blocking may be cancelled or abandoned anywhere", "[blocking]") {
     co_await af::run_blocking(nothing);
     co_await af::run_blocking(nothing);
   };
-  CHECK(disturb_everywhere(all, 20s) > 2);
+  // A thread that is quick has done its work before the coroutine waits for it: so few points are sure.
+  CHECK(disturb_everywhere(all, 20s) > 0);
 }
 
 TEST_CASE("a context that goes drops what waits and waits for what runs", "[blocking]") {

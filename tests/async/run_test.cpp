@@ -54,11 +54,11 @@ TEST_CASE("39 run gives other values, and throws what the coroutine throws", "[r
 
 TEST_CASE("39 run waits for what is still under way", "[run]") {
   bool finished = false;
+  auto rest = [&]() -> asio::awaitable<void> {
+    co_await af::sleep(5ms);
+    finished = true;
+  };
   auto start_and_leave = [&]() -> asio::awaitable<void> {
-    auto rest = [&]() -> asio::awaitable<void> {
-      co_await af::sleep(5ms);
-      finished = true;
-    };
     const asio::any_io_executor ex = co_await asio::this_coro::executor;
     asio::co_spawn(ex, rest(), [](std::exception_ptr) {});
   };

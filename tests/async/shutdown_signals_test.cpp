@@ -115,8 +115,11 @@ TEST_CASE("34 one signal to a program that waits for it: drained, exit code 0", 
 TEST_CASE("two signals: the second cancels what is to be finished", "[signals]") {
   Child child("drain", 20s);
   child.send(SIGTERM);
-  child.send(SIGUSR1);  // another number, so that the kernel cannot merge the two
-  CHECK(child.lines() == Lines{"interrupted by 10", "clean"});
+  child.send(SIGUSR1);  // another number, so that the kernel cannot merge the two; it may deliver either first
+  const auto lines = child.lines();
+  REQUIRE(lines.size() == 2);
+  CHECK((lines[0] == "interrupted by 10" || lines[0] == "interrupted by 15"));
+  CHECK(lines[1] == "clean");
   CHECK(child.wait() == 75);
 }
 

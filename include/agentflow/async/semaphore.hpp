@@ -33,7 +33,7 @@ class AGENTFLOW_API Semaphore {
   Semaphore& operator=(const Semaphore&) = delete;
 
   /// One permit. Gives it back when destroyed, from any thread.
-  class AGENTFLOW_API [[nodiscard]] Slot {
+  class AGENTFLOW_API Slot {
    public:
     Slot() = default;
     Slot(Slot&&) noexcept = default;
@@ -53,7 +53,7 @@ class AGENTFLOW_API Semaphore {
   /// Waits for a permit. **Cancellation** throws `cancelled_error`; no permit is lost.
   asio::awaitable<Slot> acquire();
   /// Takes a permit if one is free and nobody waits; else nothing.
-  std::optional<Slot> try_acquire();
+  [[nodiscard]] std::optional<Slot> try_acquire();
 
   /// The permits that are free.
   std::size_t available() const noexcept;

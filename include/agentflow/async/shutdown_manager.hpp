@@ -111,7 +111,7 @@ class AGENTFLOW_API GracefulShutdownManager {
 
   /// Defers signals while it lives. Sections nest, across threads and `co_await`: when the last one ends, all signals
   /// that came meanwhile are delivered, in order, before its destructor returns. Only the deadline passes through.
-  class AGENTFLOW_API [[nodiscard]] ProtectedSection {
+  class AGENTFLOW_API ProtectedSection {
    public:
     ProtectedSection(ProtectedSection&&) noexcept = default;
     ProtectedSection& operator=(ProtectedSection&&) = delete;
@@ -122,7 +122,7 @@ class AGENTFLOW_API GracefulShutdownManager {
     explicit ProtectedSection(std::shared_ptr<State> state);
     std::shared_ptr<State> state_;
   };
-  ProtectedSection protect_section() const { return ProtectedSection(state_); }
+  [[nodiscard]] ProtectedSection protect_section() const { return ProtectedSection(state_); }
 
   /// Awaits `cleanup()` in a protected section, then unregisters; gives what it gives. A cancellation of the caller
   /// that comes meanwhile does not interrupt it; the deadline forces the exit if it takes too long.
