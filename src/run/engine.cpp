@@ -258,7 +258,7 @@ ErrorContext Engine::where(const Task& t) const {
 
 void Engine::fail(Task& t, std::exception_ptr e) {
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled", where(t));
-  if (t.timed_out) std::rethrow_exception(e);
+  if (t.timed_out || (track_ != nullptr && journal().broken())) std::rethrow_exception(e);
   if (t.io.merging) merge_failed(t, e);
   try {
     std::rethrow_exception(e);

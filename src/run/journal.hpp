@@ -85,6 +85,8 @@ class Journal {
   asio::awaitable<void> commit_once(PendingWrite write);
   /// Keeps a write for the end of the run.
   void leave(PendingWrite write) { left_.push_back(std::move(write)); }
+  /// Whether a commit failed: then the run does.
+  bool broken() const noexcept { return broken_; }
   bool writes_early() const noexcept { return mode_ != durability::exit; }
 
   // ---- interrupts

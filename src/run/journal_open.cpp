@@ -139,6 +139,7 @@ asio::awaitable<void> Journal::begin_turn(Engine& engine, RunInput& input, const
   stage_end(stored_status::running, {});
   engine.follow_start();
   engine.stage_checkpoint(checkpoint_kind::input, change);
+  if (engine.status() == run_status::interrupted) engine.end_held();  // before its first node
   co_await settle();
 }
 
@@ -177,6 +178,7 @@ void Journal::take_answers(const Resume& resume) {
       ++open;
       only = &q;
     }
+    if (open == 1 && !given.empty()) refuse("Resume(value) answers the only open question, which has an answer already");
     if (open != 1)
       refuse(fmt::format("Resume(value) answers the only open question, but {} are: use Resume().answer(id, value)", open));
     given.emplace_back(only, *resume.value());

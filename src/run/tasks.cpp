@@ -181,6 +181,7 @@ asio::awaitable<void> Engine::run_task(Task& t) {
       co_await leave_user_code();
     }
     if (track_ != nullptr && leaves(t)) co_return;
+    if (failure && track_ != nullptr && journal().broken()) std::rethrow_exception(failure);
     // Its own limit cancels a task too; it counts only if nothing else did.
     if (fan_->failed_task != nullptr || cancelled() || (t.cancel_requested && !t.timed_out)) {
       if (failure) std::rethrow_exception(failure);

@@ -103,7 +103,7 @@ TEST_CASE("exit stores at the end, at an interrupt, and at a failure", "[durable
   CHECK(w.store->commits == 2);
   CHECK(text(*w.run(app, Resume(), config)) == "hi a b c more a b c =6");
   CHECK(w.ran["b"] == 2);
-  CHECK(w.run(app, input("x"), config.interrupt_before({"b"})).status() == af::run_status::interrupted);
+  CHECK(w.run(app, input("x"), af::RunConfig(config).interrupt_before({"b"})).status() == af::run_status::interrupted);
   CHECK(app.get_state("t")->interrupts.size() == 1);
 }
 
