@@ -73,32 +73,43 @@ void history(Session& session, int length, const std::string& variant, const std
   const auto at = [&](int step) { return marks[static_cast<std::size_t>(std::min(step, length - 1))]; };
   const double early = nanoseconds(at(length / 40), at(length / 10)) / (length / 10.0 - length / 40.0);
   const double late = nanoseconds(at(length / 4), at(length)) / (length - length / 4.0);
-  session.add(Row{.workload = workload, .variant = variant + ", from 10 % back to a quarter of that", .unit = "step", .ns = early});
-  session.add(Row{.workload = workload, .variant = variant + ", from the end back to a quarter", .unit = "step", .ns = late});
-  session.add(Row{.workload = workload, .variant = variant + ", late against early", .unit = "ratio", .ratio = late / early,
+  session.add(Row{
+      .workload = workload, .variant = variant + ", from 10 % back to a quarter of that", .unit = "step", .ns = early});
+  session.add(
+      Row{.workload = workload, .variant = variant + ", from the end back to a quarter", .unit = "step", .ns = late});
+  session.add(Row{.workload = workload,
+                  .variant = variant + ", late against early",
+                  .unit = "ratio",
+                  .ratio = late / early,
                   .target = {.ratio = 1.1}});
 
   std::vector<double> resumes;
   for (int i = 0; i < (session.quick() ? 3 : 9); ++i) {
     const Mark begin = std::chrono::steady_clock::now();
-    verify(app.invoke(af::Resume(), config)->messages.size() == static_cast<std::size_t>(length), "ckpt_grow: a resume");
+    verify(app.invoke(af::Resume(), config)->messages.size() == static_cast<std::size_t>(length),
+           "ckpt_grow: a resume");
     resumes.push_back(nanoseconds(begin, std::chrono::steady_clock::now()));
   }
-  session.add(Row{.workload = workload, .variant = variant + ", resume", .unit = "run", .ns = median(resumes),
+  session.add(Row{.workload = workload,
+                  .variant = variant + ", resume",
+                  .unit = "run",
+                  .ns = median(resumes),
                   .target = {.ns = 20e6}});
   if (folder.empty()) return;
   double bytes = 0;
   for (const auto& file : std::filesystem::directory_iterator(folder)) bytes += static_cast<double>(file.file_size());
-  session.add(Row{.workload = workload, .variant = variant + ", files", .unit = "message", .bytes = bytes / length,
+  session.add(Row{.workload = workload,
+                  .variant = variant + ", files",
+                  .unit = "message",
+                  .bytes = bytes / length,
                   .target = {.bytes = 1024}});
 }
 
 }  // namespace
 
 void durable(Session& session) {
-  session.measure(Case{.workload = "ckpt_seq",
-                       .run = [](long n) { stored_runs(add_one, 3, n); },
-                       .count_instructions = true});
+  session.measure(
+      Case{.workload = "ckpt_seq", .run = [](long n) { stored_runs(add_one, 3, n); }, .count_instructions = true});
   session.measure(Case{.workload = "ckpt_chain(100)",
                        .unit = "step",
                        .run = [](long n) { stored_runs(add_one, 100, n); },

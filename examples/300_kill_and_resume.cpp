@@ -75,8 +75,8 @@ int main(int argc, char** argv) {
   for (std::string line; std::getline(ledger, line);) ++lines[line];
   bool once = lines.size() == wanted;
   for (const auto& [line, times] : lines) once = once && times == 1;
-  std::cout << wanted << " pieces of work, " << processes << " processes, " << processes - 1 << " of them killed: "
-            << (once ? "each piece was done once" : "something is wrong") << "\n";
+  std::cout << wanted << " pieces of work, " << processes << " processes, " << processes - 1
+            << " of them killed: " << (once ? "each piece was done once" : "something is wrong") << "\n";
   fs::remove_all(folder);
   return WIFEXITED(status) && WEXITSTATUS(status) == 0 && once ? 0 : 1;
 }

@@ -30,8 +30,9 @@ std::string text(const Walk& w) {
 
 int main() {
   af::StateGraph<Walk> graph;
-  graph.add_node("step", step).set_entry_point("step").add_conditional_edges(
-      "step", [](const Walk& w) { return w.miles < 4 ? "step" : "END"; }, {"step", "END"});
+  graph.add_node("step", step)
+      .set_entry_point("step")
+      .add_conditional_edges("step", [](const Walk& w) { return w.miles < 4 ? "step" : "END"; }, {"step", "END"});
   const auto app = graph.compile(af::CompileOptions().checkpointer(af::memory_checkpointer()));
   const auto thread = af::RunConfig().thread_id("walk");
 

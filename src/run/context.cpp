@@ -126,7 +126,8 @@ asio::awaitable<void> NodeContext::emit_token(std::string text, std::string mess
   if (should_pause(task)) co_await pause(task);
 }
 
-// ---- durable runs ----------------------------------------------------------------------------------------------------
+// ---- durable runs
+// ----------------------------------------------------------------------------------------------------
 
 namespace {
 

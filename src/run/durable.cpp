@@ -24,7 +24,9 @@ const std::string entered_marker = "\"entered\"";
 
 Journal& Engine::journal() const noexcept { return *run_.journal(); }
 
-std::string Engine::task_key(const Task& t) const { return fmt::format("{}#{}", *t.node, t.note ? t.note->ordinal : 0); }
+std::string Engine::task_key(const Task& t) const {
+  return fmt::format("{}#{}", *t.node, t.note ? t.note->ordinal : 0);
+}
 
 asio::awaitable<void> Engine::drive_durable() {
   std::exception_ptr failure;
@@ -293,8 +295,7 @@ void Engine::leave_results() {
     if (t.state == Task::State::finished && !t.note->stored)
       if (auto write = result_of(t)) j.leave(std::move(*write));
     for (const auto index : t.note->refused)
-      if (const auto* q = j.question(place_in(t, index)))
-        j.leave(Journal::answer_write(*q, j.track("").tip.seq, ""));
+      if (const auto* q = j.question(place_in(t, index))) j.leave(Journal::answer_write(*q, j.track("").tip.seq, ""));
     for (auto& [key, once] : t.note->once)
       if (!once.stored)
         j.leave(PendingWrite(track_->ns, track_->tip.seq, task_key(t) + "/once/" + key, pending_kind::once,
@@ -412,11 +413,12 @@ NodeId Engine::stored_node(const JsonReader& in, const std::map<std::string, std
   if (const auto it = renames.find(name); it != renames.end()) name = it->second;
   const auto id = spec_.find(name);
   if (id && *id != end_node) return *id;
-  throw resume_error(errc::graph_changed,
-                     fmt::format("the stored run goes on at '{}', which this graph does not have: give its new name with "
-                                 "accept_graph_change({{{{\"{}\", \"...\"}}}})",
-                                 name, name),
-                     ErrorContext().node(name).thread_id(run_.info.thread_id));
+  throw resume_error(
+      errc::graph_changed,
+      fmt::format("the stored run goes on at '{}', which this graph does not have: give its new name with "
+                  "accept_graph_change({{{{\"{}\", \"...\"}}}})",
+                  name, name),
+      ErrorContext().node(name).thread_id(run_.info.thread_id));
 }
 
 Plan Engine::read_planned(const JsonReader& in, const std::map<std::string, std::string>& renames) const {
@@ -459,10 +461,10 @@ void Engine::read_joins(const JsonReader& in, const std::map<std::string, std::s
                      }) -
         spec_.joins.begin());
     if (j == spec_.joins.size())
-      throw resume_error(errc::graph_changed,
-                         fmt::format("the stored run waits at a join to '{}' that this graph does not have",
-                                     spec_.nodes[target].name),
-                         ErrorContext().thread_id(run_.info.thread_id));
+      throw resume_error(
+          errc::graph_changed,
+          fmt::format("the stored run waits at a join to '{}' that this graph does not have", spec_.nodes[target].name),
+          ErrorContext().thread_id(run_.info.thread_id));
     for (std::size_t s = 0; s < spec_.joins[j].sources.size(); ++s) {
       const bool has = std::find(seen.begin(), seen.end(), spec_.joins[j].sources[s]) != seen.end();
       joined_[j].seen[s] = has;

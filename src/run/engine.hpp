@@ -263,10 +263,10 @@ class Engine {
   run_status status_ = run_status::completed;
   std::uint64_t steps_ = 0;
   std::uint64_t first_step_ = 0;
-  Track* track_ = nullptr;   // of a durable run
-  UpdateBox pretended_;      // what is changed from outside
-  bool pretending_ = false;  // no node runs
-  bool step_open_ = false;   // its tasks are planned, and no checkpoint has them
+  Track* track_ = nullptr;    // of a durable run
+  UpdateBox pretended_;       // what is changed from outside
+  bool pretending_ = false;   // no node runs
+  bool step_open_ = false;    // its tasks are planned, and no checkpoint has them
   bool interrupted_ = false;  // a task waits for an answer
   std::uint32_t since_yield_ = 0;
   std::uint32_t sends_ = 0;

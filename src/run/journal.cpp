@@ -354,10 +354,10 @@ StateBox Journal::rebuild(const StateOps& ops, const CheckpointChain& chain, Sta
     }
     for (std::size_t i = 1; i < chain.records.size(); ++i) apply_body(ops, parse_body(chain.records[i]), state);
   } catch (const std::exception& e) {
-    std::throw_with_nested(
-        state_error(errc::bad_input,
-                    fmt::format("the state stored at checkpoint {} does not fit this graph: {}", chain.tip().id(), e.what()),
-                    ErrorContext().thread_id(first.thread)));
+    std::throw_with_nested(state_error(
+        errc::bad_input,
+        fmt::format("the state stored at checkpoint {} does not fit this graph: {}", chain.tip().id(), e.what()),
+        ErrorContext().thread_id(first.thread)));
   }
   return state;
 }

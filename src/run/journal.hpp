@@ -33,13 +33,13 @@ class Track {
  public:
   explicit Track(std::string name) : ns(std::move(name)) {}
   const std::string ns;
-  CheckpointRef tip;          ///< The checkpoint that the step under way follows.
-  std::uint64_t head = 0;     ///< The newest checkpoint of the namespace.
-  std::size_t since = 0;      ///< Bytes of the records after the last snapshot.
-  std::size_t snapshot = 0;   ///< Bytes of that.
-  bool pending = false;       ///< There are pending writes at the tip.
-  std::uint64_t call = 0;     ///< Of a subgraph: the checkpoint of the parent that this call follows.
-  bool loaded = false;        ///< tip and head are known.
+  CheckpointRef tip;         ///< The checkpoint that the step under way follows.
+  std::uint64_t head = 0;    ///< The newest checkpoint of the namespace.
+  std::size_t since = 0;     ///< Bytes of the records after the last snapshot.
+  std::size_t snapshot = 0;  ///< Bytes of that.
+  bool pending = false;      ///< There are pending writes at the tip.
+  std::uint64_t call = 0;    ///< Of a subgraph: the checkpoint of the parent that this call follows.
+  bool loaded = false;       ///< tip and head are known.
   std::map<std::string, std::string, std::less<>> writes;  ///< What was pending at the tip when it was loaded.
 };
 
@@ -142,8 +142,8 @@ class Journal {
   std::optional<Lease> lease_;
   RunId turn_;  // the run as it is stored: a Resume goes on with the one that began
   std::map<std::string, std::unique_ptr<Track>> tracks_;
-  std::vector<Question> questions_;  // open or answered when the run was gone on with; fixed from then on
-  std::vector<Question> asked_;      // by this run
+  std::vector<Question> questions_;               // open or answered when the run was gone on with; fixed from then on
+  std::vector<Question> asked_;                   // by this run
   std::set<std::string, std::less<>> withdrawn_;  // ids
   std::set<std::string, std::less<>> before_, after_;
   std::string metadata_;

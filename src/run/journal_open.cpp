@@ -151,7 +151,8 @@ asio::awaitable<void> Journal::supersede(const CheckpointChain& chain) {
   const auto status = known->run->status;
   if (status != stored_status::running && status != stored_status::interrupted) co_return;
   CheckpointBatch one(*lease_);
-  one.run(RunChange(known->run->id, stored_status::stopped, run_.info.clock->wall_now(), "something else was begun on the thread"));
+  one.run(RunChange(known->run->id, stored_status::stopped, run_.info.clock->wall_now(),
+                    "something else was begun on the thread"));
   auto work = send(std::move(one));
   co_await std::move(work);
 }
@@ -164,7 +165,8 @@ void Journal::take_answers(const Resume& resume) {
   };
   std::vector<std::pair<Question*, JsonValue>> given;
   for (const auto& [id, value] : resume.answers()) {
-    const auto q = std::find_if(questions_.begin(), questions_.end(), [&id = id](const auto& x) { return x.shown.id == id; });
+    const auto q =
+        std::find_if(questions_.begin(), questions_.end(), [&id = id](const auto& x) { return x.shown.id == id; });
     if (q == questions_.end()) refuse(fmt::format("there is no question '{}'", id));
     const bool twice = std::any_of(given.begin(), given.end(), [&](const auto& g) { return g.first == &*q; });
     if (q->answer || twice) refuse(fmt::format("the question '{}' is answered already", id));
@@ -178,9 +180,11 @@ void Journal::take_answers(const Resume& resume) {
       ++open;
       only = &q;
     }
-    if (open == 1 && !given.empty()) refuse("Resume(value) answers the only open question, which has an answer already");
+    if (open == 1 && !given.empty())
+      refuse("Resume(value) answers the only open question, which has an answer already");
     if (open != 1)
-      refuse(fmt::format("Resume(value) answers the only open question, but {} are: use Resume().answer(id, value)", open));
+      refuse(fmt::format("Resume(value) answers the only open question, but {} are: use Resume().answer(id, value)",
+                         open));
     given.emplace_back(only, *resume.value());
   }
   for (Question& q : questions_)

@@ -24,7 +24,8 @@ using detail::Journal;
 
 std::shared_ptr<Checkpointer> store_of(const detail::GraphCore& graph) {
   if (const auto& store = graph.options().checkpointer()) return store;
-  throw config_error(errc::not_durable, "the graph has no checkpointer: compile it with CompileOptions().checkpointer()");
+  throw config_error(errc::not_durable,
+                     "the graph has no checkpointer: compile it with CompileOptions().checkpointer()");
 }
 
 std::string id_of(CheckpointRef ref) {

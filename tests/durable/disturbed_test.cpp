@@ -38,8 +38,8 @@ struct Bench {
     if (info.threads) l->wait_for_threads(20s);
     return l;
   }
-  /// Goes on until it is done: with a Resume, or with the input where nothing of it was stored. A blocking node may have
-  /// outlived its loop, and has the thread until it returns.
+  /// Goes on until it is done: with a Resume, or with the input where nothing of it was stored. A blocking node may
+  /// have outlived its loop, and has the thread until it returns.
   Outcome finish() const {
     const auto limit = std::chrono::steady_clock::now() + 20s;
     bool missing = false;

@@ -166,21 +166,21 @@ TEST_CASE("a question in a Send, in a retried node and with a swallowed exceptio
     const int more = co_await ctx.interrupt<int>(i);
     co_return af::Update<Notes>().write<&Notes::n>(i + more);
   });
-  g.add_node("deaf",
-             [](Notes s, NodeContext& ctx) -> asio::awaitable<Notes> {
-               std::string answer = "nothing";
-               try {
-                 auto op = ctx.interrupt<std::string>("deaf");
-                 answer = co_await std::move(op);
-               } catch (...) {
-               }
-               s.log.push_back(answer);
-               co_return s;
-             },
-             af::NodeOptions().retry(af::RetryPolicy().attempts(3)).timeout(5s));
-  g.set_entry_point("deaf").add_conditional_edges("START", [](const Notes&) {
-    return std::vector<af::Send>{af::Send("item", 1), af::Send("item", 2)};
-  });
+  g.add_node(
+      "deaf",
+      [](Notes s, NodeContext& ctx) -> asio::awaitable<Notes> {
+        std::string answer = "nothing";
+        try {
+          auto op = ctx.interrupt<std::string>("deaf");
+          answer = co_await std::move(op);
+        } catch (...) {
+        }
+        s.log.push_back(answer);
+        co_return s;
+      },
+      af::NodeOptions().retry(af::RetryPolicy().attempts(3)).timeout(5s));
+  g.set_entry_point("deaf").add_conditional_edges(
+      "START", [](const Notes&) { return std::vector<af::Send>{af::Send("item", 1), af::Send("item", 2)}; });
   g.add_edge("item", "END").add_edge("deaf", "END");
   const auto app = g.compile(w.options());
   const auto asked = w.run(app, input("hi"), on("t"));
@@ -254,25 +254,26 @@ TEST_CASE("once() does not repeat what has a result", "[durable][store]") {
   int calls = 0, voids = 0;
   std::set<std::string> keys;
   Graph g;
-  g.add_node("pay",
-             [&](Notes s, NodeContext& ctx) -> asio::awaitable<Notes> {
-               keys.insert(ctx.idempotency_key());
-               auto charge = [&calls]() -> asio::awaitable<std::string> {
-                 ++calls;
-                 co_await asio::post(asio::use_awaitable);
-                 co_return "receipt " + std::to_string(calls);
-               };
-               auto op = ctx.once("charge", charge);
-               const std::string receipt = co_await std::move(op);
-               auto note = [&voids] { ++voids; };
-               auto mail = ctx.once("mail", note);
-               co_await std::move(mail);
-               if (w.failures["pay"]-- > 0) throw std::runtime_error("after paying");
-               const bool kept = co_await ctx.interrupt<bool>("keep it?");
-               s.log.push_back(receipt + (kept ? " kept" : " returned"));
-               co_return s;
-             },
-             af::NodeOptions().retry(af::RetryPolicy().attempts(2)));
+  g.add_node(
+      "pay",
+      [&](Notes s, NodeContext& ctx) -> asio::awaitable<Notes> {
+        keys.insert(ctx.idempotency_key());
+        auto charge = [&calls]() -> asio::awaitable<std::string> {
+          ++calls;
+          co_await asio::post(asio::use_awaitable);
+          co_return "receipt " + std::to_string(calls);
+        };
+        auto op = ctx.once("charge", charge);
+        const std::string receipt = co_await std::move(op);
+        auto note = [&voids] { ++voids; };
+        auto mail = ctx.once("mail", note);
+        co_await std::move(mail);
+        if (w.failures["pay"]-- > 0) throw std::runtime_error("after paying");
+        const bool kept = co_await ctx.interrupt<bool>("keep it?");
+        s.log.push_back(receipt + (kept ? " kept" : " returned"));
+        co_return s;
+      },
+      af::NodeOptions().retry(af::RetryPolicy().attempts(2)));
   g.set_entry_point("pay").add_edge("pay", "END");
   const auto app = g.compile(w.options());
   w.failures["pay"] = 4;  // two runs of two attempts
@@ -294,15 +295,16 @@ TEST_CASE("once() works without a store within the run, and checks its key", "[d
   World w;
   int calls = 0;
   Graph g;
-  g.add_node("n",
-             [&](Notes s, NodeContext& ctx) -> asio::awaitable<Notes> {
-               auto count = [&calls] { return ++calls; };
-               auto op = ctx.once("k", count);
-               s.n = co_await std::move(op);
-               if (ctx.attempt() < 3) throw std::runtime_error("again");
-               co_return s;
-             },
-             af::NodeOptions().retry(af::RetryPolicy().attempts(3)));
+  g.add_node(
+      "n",
+      [&](Notes s, NodeContext& ctx) -> asio::awaitable<Notes> {
+        auto count = [&calls] { return ++calls; };
+        auto op = ctx.once("k", count);
+        s.n = co_await std::move(op);
+        if (ctx.attempt() < 3) throw std::runtime_error("again");
+        co_return s;
+      },
+      af::NodeOptions().retry(af::RetryPolicy().attempts(3)));
   g.add_node("bad", [](Notes s, NodeContext& ctx) -> asio::awaitable<Notes> {
     auto nothing = [] {};
     auto op = ctx.once("", nothing);

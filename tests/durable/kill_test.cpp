@@ -61,8 +61,11 @@ std::string content(const fs::path& file) {
     const auto store =
         af::sqlite((folder / "runs.db").string(), af::SqliteOptions().synchronous(af::sqlite_sync::normal));
     const auto app = Builder(program, std::make_shared<InstantClock>(), store).compile();
-    const auto config =
-        af::RunConfig().thread_id("t").recursion_limit(oracle::Interpreter::max_steps).shuffle(seed).max_concurrency(seed % 4);
+    const auto config = af::RunConfig()
+                            .thread_id("t")
+                            .recursion_limit(oracle::Interpreter::max_steps)
+                            .shuffle(seed)
+                            .max_concurrency(seed % 4);
     const bool begun = app.get_state("t").has_value();
     const auto result = begun ? app.invoke(af::Resume(), config) : app.invoke(Book(), config);
     append(folder / "result", random_graph::text(result.state));

@@ -141,7 +141,8 @@ TEST_CASE("a run does not go on in another graph by accident", "[durable]") {
   };
   CHECK(code_of([&] { w.run(renamed(true).compile(w.options()), Resume(), on("t")); }) == "RUN_011");
   SECTION("it may, if the nodes are there") {
-    CHECK(text(*w.run(renamed(true).compile(w.options().accept_graph_change({})), Resume(), on("t"))) == "hi a b2 d =3");
+    CHECK(text(*w.run(renamed(true).compile(w.options().accept_graph_change({})), Resume(), on("t"))) ==
+          "hi a b2 d =3");
   }
   SECTION("or are called something else") {
     const auto app = renamed(false).compile(w.options());

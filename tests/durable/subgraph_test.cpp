@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Subgraphs of durable runs: their steps are stored too, their questions are asked, and what they remember is an option.
+// Subgraphs of durable runs: their steps are stored too, their questions are asked, and what they remember is an
+// option.
 #include <agentflow/typed/state_graph.hpp>
 
 #include <map>
@@ -118,8 +119,7 @@ TEST_CASE("questions inside subgraphs, side by side and one in another", "[durab
   REQUIRE(partly.interrupts().size() == 1);
   CHECK(partly.interrupts()[0].id == open["\"p\""].id);
   CHECK(text(*w.run(app, Resume("P"), on("t"))) == "hi px py:P qx qy:Q dx dy:D m z =5");
-  CHECK(w.ran ==
-        Ledger{{"px", 1}, {"py", 2}, {"qx", 1}, {"qy", 2}, {"dx", 1}, {"dy", 2}, {"m", 1}, {"z", 1}});
+  CHECK(w.ran == Ledger{{"px", 1}, {"py", 2}, {"qx", 1}, {"qy", 2}, {"dx", 1}, {"dy", 2}, {"m", 1}, {"z", 1}});
 }
 
 TEST_CASE("what a subgraph remembers", "[durable][store]") {

@@ -78,7 +78,8 @@ TEST_CASE("a long history comes in pages, each state as it was", "[durable][stor
     ++s.n;
     return s;
   });
-  g.set_entry_point("a").add_conditional_edges("a", [](const Notes& s) { return s.n < 90 ? "a" : "END"; }, {"a", "END"});
+  g.set_entry_point("a").add_conditional_edges("a", [](const Notes& s) { return s.n < 90 ? "a" : "END"; },
+                                               {"a", "END"});
   const auto app = g.compile(w.options());
   w.run(app, input("hi"), on("t").recursion_limit(100).metadata(json(R"({"n":1})")));
   int expected = 90;

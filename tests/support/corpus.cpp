@@ -45,8 +45,8 @@ RunConfig on_thread(RunConfig config, const Case::Store& store) {
 }
 
 Case doc(std::string name, std::string expected, Build build, RunConfig config = {}, af::CompileOptions options = {}) {
-  auto make = [build = std::move(build), config = std::move(config),
-               options = std::move(options)](const std::shared_ptr<af::Clock>& clock, const Case::Store& store) {
+  auto make = [build = std::move(build), config = std::move(config), options = std::move(options)](
+                  const std::shared_ptr<af::Clock>& clock, const Case::Store& store) {
     Graph g;
     build(g);
     auto with_clock = options;

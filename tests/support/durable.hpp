@@ -34,8 +34,8 @@ class HookedCheckpointer final : public af::Checkpointer {
  public:
   explicit HookedCheckpointer(std::shared_ptr<af::Checkpointer> inner) : inner_(std::move(inner)) {}
 
-  /// Awaited before (`stored` false) and after each claim and commit, with its number, from 1. What it throws stands for
-  /// a storage that fails there; if it never returns, the process may be killed there.
+  /// Awaited before (`stored` false) and after each claim and commit, with its number, from 1. What it throws stands
+  /// for a storage that fails there; if it never returns, the process may be killed there.
   std::function<asio::awaitable<void>(std::uint64_t call, bool stored)> gate;
   std::uint64_t calls = 0, commits = 0, bytes = 0, records = 0, writes = 0;
 
@@ -132,7 +132,7 @@ struct World {
   Store files;
   std::shared_ptr<HookedCheckpointer> store = files.hooked;
   af::testing::VirtualLoop loop;
-  std::map<std::string, int> ran;  // how often each node began
+  std::map<std::string, int> ran;       // how often each node began
   std::map<std::string, int> failures;  // how often a node fails yet
 
   af::CompileOptions options() { return af::CompileOptions().checkpointer(store).clock(loop.clock()); }

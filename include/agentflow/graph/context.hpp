@@ -159,8 +159,8 @@ class AGENTFLOW_API NodeContext {
   void heartbeat() noexcept;
 
   /// Asks a human: the run lets what runs beside finish, and ends as `interrupted` with this payload in
-  /// `RunResult::interrupts`. When it is gone on with, the node runs again from its beginning, and this gives the answer,
-  /// read as a `T`. Several in one node are told apart by their order, which must be the same every time.
+  /// `RunResult::interrupts`. When it is gone on with, the node runs again from its beginning, and this gives the
+  /// answer, read as a `T`. Several in one node are told apart by their order, which must be the same every time.
   ///
   /// ```cpp
   /// const bool agreed = co_await ctx.interrupt<bool>("Send the mail?");
@@ -185,9 +185,9 @@ class AGENTFLOW_API NodeContext {
     co_return std::move(*value);
   }
 
-  /// Does something once: runs `fn`, plain or a coroutine, records what it gives, and goes on; when the node runs again,
-  /// in a retry, after an interrupt or in another process, it gives what was recorded. The result is nothing or has a
-  /// JSON mapping. If the process dies while `fn` runs, or before its result is stored, `fn` runs again: pass
+  /// Does something once: runs `fn`, plain or a coroutine, records what it gives, and goes on; when the node runs
+  /// again, in a retry, after an interrupt or in another process, it gives what was recorded. The result is nothing or
+  /// has a JSON mapping. If the process dies while `fn` runs, or before its result is stored, `fn` runs again: pass
   /// `idempotency_key()` on to whoever can tell a repetition.
   ///
   /// On g++ 12 name a lambda that captures before you await with it: `auto pay = [id] { ... }; co_await ctx.once("pay",

@@ -125,20 +125,26 @@ class CompileOptions {
     interrupt_before_ = std::move(nodes);
     return *this;
   }
-  CompileOptions&& interrupt_before(std::vector<std::string> nodes) && { return std::move(interrupt_before(std::move(nodes))); }
+  CompileOptions&& interrupt_before(std::vector<std::string> nodes) && {
+    return std::move(interrupt_before(std::move(nodes)));
+  }
   /// Nodes after which every run waits for a `Resume`, unless nothing follows.
   CompileOptions& interrupt_after(std::vector<std::string> nodes) & {
     interrupt_after_ = std::move(nodes);
     return *this;
   }
-  CompileOptions&& interrupt_after(std::vector<std::string> nodes) && { return std::move(interrupt_after(std::move(nodes))); }
+  CompileOptions&& interrupt_after(std::vector<std::string> nodes) && {
+    return std::move(interrupt_after(std::move(nodes)));
+  }
   /// Lets runs that were left off in another graph go on in this one, where the nodes that come next still exist.
   /// Gives new names for old ones, if they changed. Default: such a resume is a `resume_error`.
   CompileOptions& accept_graph_change(std::map<std::string, std::string> renamed) & {
     graph_change_ = std::move(renamed);
     return *this;
   }
-  CompileOptions&& accept_graph_change(std::map<std::string, std::string> renamed) && { return std::move(accept_graph_change(std::move(renamed))); }
+  CompileOptions&& accept_graph_change(std::map<std::string, std::string> renamed) && {
+    return std::move(accept_graph_change(std::move(renamed)));
+  }
 
   const std::shared_ptr<Clock>& clock() const noexcept { return clock_; }
   const std::shared_ptr<spdlog::logger>& logger() const noexcept { return logger_; }
@@ -255,12 +261,16 @@ class RunConfig {
     interrupt_before_ = std::move(nodes);
     return *this;
   }
-  RunConfig&& interrupt_before(std::vector<std::string> nodes) && { return std::move(interrupt_before(std::move(nodes))); }
+  RunConfig&& interrupt_before(std::vector<std::string> nodes) && {
+    return std::move(interrupt_before(std::move(nodes)));
+  }
   RunConfig& interrupt_after(std::vector<std::string> nodes) & {
     interrupt_after_ = std::move(nodes);
     return *this;
   }
-  RunConfig&& interrupt_after(std::vector<std::string> nodes) && { return std::move(interrupt_after(std::move(nodes))); }
+  RunConfig&& interrupt_after(std::vector<std::string> nodes) && {
+    return std::move(interrupt_after(std::move(nodes)));
+  }
   /// Starts from this checkpoint of the thread instead of the newest: the run begins a branch, and what is stored
   /// stays as it is. Default: the newest.
   RunConfig& checkpoint(std::string id) & {
@@ -279,7 +289,9 @@ class RunConfig {
     graph_change_ = std::move(renamed);
     return *this;
   }
-  RunConfig&& accept_graph_change(std::map<std::string, std::string> renamed) && { return std::move(accept_graph_change(std::move(renamed))); }
+  RunConfig&& accept_graph_change(std::map<std::string, std::string> renamed) && {
+    return std::move(accept_graph_change(std::move(renamed)));
+  }
   /// A JSON object that is stored with each checkpoint of the run, for `HistoryOptions` and people. Default: none.
   RunConfig& metadata(JsonValue object) & {
     metadata_ = std::move(object);

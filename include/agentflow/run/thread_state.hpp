@@ -59,8 +59,8 @@ static_assert(!std::is_aggregate_v<HistoryOptions>);
 class CheckpointInfo {
  public:
   CheckpointInfo() = default;
-  std::string id;                 ///< For `RunConfig::checkpoint`.
-  std::string parent_id;          ///< The checkpoint it follows; empty for the first.
+  std::string id;         ///< For `RunConfig::checkpoint`.
+  std::string parent_id;  ///< The checkpoint it follows; empty for the first.
   checkpoint_kind kind = checkpoint_kind::step;
   bool finished = false;          ///< Nothing is left to run.
   std::vector<std::string> next;  ///< The nodes that come next; "START" where a router of START has yet to be asked.

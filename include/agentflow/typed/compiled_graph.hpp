@@ -96,9 +96,11 @@ class CompiledGraph {
 
   /// Gives a thread as of its newest checkpoint, or of the one with this id; nothing if the thread has none.
   ///
-  /// **Errors** of this and the functions below: `config_error` (`errc::not_durable`) for a graph without a checkpointer;
-  /// what the checkpointer throws; `state_error` (`errc::bad_input`) when what is stored does not fit the state.
-  asio::awaitable<std::optional<StateSnapshot<S>>> aget_state(std::string thread_id, std::string checkpoint = {}) const {
+  /// **Errors** of this and the functions below: `config_error` (`errc::not_durable`) for a graph without a
+  /// checkpointer; what the checkpointer throws; `state_error` (`errc::bad_input`) when what is stored does not fit the
+  /// state.
+  asio::awaitable<std::optional<StateSnapshot<S>>> aget_state(std::string thread_id,
+                                                              std::string checkpoint = {}) const {
     return typed(graph_.aget_state(std::move(thread_id), std::move(checkpoint)));
   }
   std::optional<StateSnapshot<S>> get_state(std::string thread_id, std::string checkpoint = {}) const {

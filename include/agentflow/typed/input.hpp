@@ -26,8 +26,7 @@ template <class S>
 class Input {
  public:
   Input(S state) : input_(StateBox(state_ops<S>(), new S(std::move(state)))) {}
-  Input(typename StateModel<S>::update_type update)
-      : input_(UpdateBox(state_ops<S>())) {
+  Input(typename StateModel<S>::update_type update) : input_(UpdateBox(state_ops<S>())) {
     *static_cast<typename StateModel<S>::update_type*>(input_.update.get()) = std::move(update);
   }
   /// Goes on with the stored run of the thread.
