@@ -34,7 +34,7 @@ asio::awaitable<af::Update<Mail>> approve(const Mail& mail, af::NodeContext& ctx
   co_return note("rewritten").write<&Mail::text>(answer);
 }
 
-af::Update<Mail> send(const Mail& mail) { return note(mail.text.empty() ? "not sent" : "sent: " + mail.text); }
+af::Update<Mail> send_mail(const Mail& mail) { return note(mail.text.empty() ? "not sent" : "sent: " + mail.text); }
 
 /// Asks whoever sits at the terminal; without one, everything is fine.
 std::string ask(const af::Interrupt& interrupt) {
@@ -48,7 +48,7 @@ std::string ask(const af::Interrupt& interrupt) {
 
 int main() {
   af::StateGraph<Mail> graph;
-  graph.add_node("draft", draft).add_node("approve", approve).add_node("send", send);
+  graph.add_node("draft", draft).add_node("approve", approve).add_node("send", send_mail);
   graph.set_entry_point("draft").add_edge("draft", "approve").add_edge("approve", "send").add_edge("send", "END");
   const auto app = graph.compile(af::CompileOptions().checkpointer(af::memory_checkpointer()));
 

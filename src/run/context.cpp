@@ -60,6 +60,12 @@ void* NodeContext::user_object(const std::type_info& wanted) const {
   return run.user.get();
 }
 
+Store& NodeContext::store() const {
+  if (task_->run->store != nullptr) return *task_->run->store;
+  throw config_error(errc::bad_config, "the graph has no store: compile it with CompileOptions().store(...)",
+                     ErrorContext().node(node()).step(step()));
+}
+
 Chunk NodeContext::make(chunk_kind kind) {
   check_thread(*task_);
   if (!task_->origin)
@@ -126,8 +132,7 @@ asio::awaitable<void> NodeContext::emit_token(std::string text, std::string mess
   if (should_pause(task)) co_await pause(task);
 }
 
-// ---- durable runs
-// ----------------------------------------------------------------------------------------------------
+// ---- durable runs --------------------------------------------------------------------------------------------------
 
 namespace {
 

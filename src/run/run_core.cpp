@@ -250,6 +250,7 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConf
   info.run_id = RunId::make();
   info.thread_id = config_.thread_id();
   info.clock = graph_->options().clock();
+  info.store = graph_->options().store().get();
   info.user = config_.context();
   info.user_type = config_.context_type();
   if (auto* tap = graph_->publishing(); modes != stream_mode::none || tap != nullptr) {

@@ -6,14 +6,12 @@
 #include <map>
 #include <utility>
 
-#include <asio/bind_executor.hpp>
-#include <asio/co_spawn.hpp>
-#include <asio/io_context.hpp>
 #include <fmt/format.h>
 
 #include <agentflow/core/error.hpp>
 #include <agentflow/run/erased_graph.hpp>
 
+#include "async/run_sync.hpp"
 #include "run/journal.hpp"
 #include "run/run_core.hpp"
 
@@ -172,19 +170,9 @@ asio::awaitable<std::string> copy_thread(std::shared_ptr<detail::GraphCore> grap
   co_return id_of(ref);
 }
 
-/// Runs a coroutine to its end on a loop of its own.
-template <class T>
-T block_on(asio::awaitable<T> work) {
-  asio::io_context loop(1);
-  std::exception_ptr failure;
-  std::optional<T> result;
-  asio::co_spawn(loop, std::move(work), [&](std::exception_ptr e, T value) {
-    failure = std::move(e);
-    result.emplace(std::move(value));
-  });
-  loop.run();
-  if (failure) std::rethrow_exception(failure);
-  return std::move(*result);
+template <class F>
+auto run(const char* call, F make) {
+  return detail::run_sync(std::string(call) + "()", std::string("co_await a") + call + "()", std::move(make));
 }
 
 }  // namespace
@@ -194,8 +182,7 @@ asio::awaitable<std::optional<ErasedSnapshot>> ErasedGraph::aget_state(std::stri
   return read_state(core_, std::move(thread), std::move(checkpoint));
 }
 std::optional<ErasedSnapshot> ErasedGraph::get_state(std::string thread, std::string checkpoint) const {
-  refuse_on_loop_thread("get_state()", "co_await aget_state()");
-  return block_on(read_state(core_, std::move(thread), std::move(checkpoint)));
+  return run("get_state", [&] { return aget_state(std::move(thread), std::move(checkpoint)); });
 }
 
 asio::awaitable<std::vector<ErasedSnapshot>> ErasedGraph::aget_state_history(std::string thread,
@@ -203,24 +190,21 @@ asio::awaitable<std::vector<ErasedSnapshot>> ErasedGraph::aget_state_history(std
   return read_history(core_, std::move(thread), std::move(options));
 }
 std::vector<ErasedSnapshot> ErasedGraph::get_state_history(std::string thread, HistoryOptions options) const {
-  refuse_on_loop_thread("get_state_history()", "co_await aget_state_history()");
-  return block_on(read_history(core_, std::move(thread), std::move(options)));
+  return run("get_state_history", [&] { return aget_state_history(std::move(thread), std::move(options)); });
 }
 
 asio::awaitable<JsonValue> ErasedGraph::adiff(std::string thread, std::string from, std::string to) const {
   return difference(core_, std::move(thread), std::move(from), std::move(to));
 }
 JsonValue ErasedGraph::diff(std::string thread, std::string from, std::string to) const {
-  refuse_on_loop_thread("diff()", "co_await adiff()");
-  return block_on(difference(core_, std::move(thread), std::move(from), std::move(to)));
+  return run("diff", [&] { return adiff(std::move(thread), std::move(from), std::move(to)); });
 }
 
 asio::awaitable<std::string> ErasedGraph::afork(std::string thread, std::string checkpoint, std::string to) const {
   return copy_thread(core_, std::move(thread), std::move(checkpoint), std::move(to));
 }
 std::string ErasedGraph::fork(std::string thread, std::string checkpoint, std::string to) const {
-  refuse_on_loop_thread("fork()", "co_await afork()");
-  return block_on(copy_thread(core_, std::move(thread), std::move(checkpoint), std::move(to)));
+  return run("fork", [&] { return afork(std::move(thread), std::move(checkpoint), std::move(to)); });
 }
 
 }  // namespace agentflow

@@ -3,8 +3,8 @@
 // done twice.
 #include <agentflow/typed/state_graph.hpp>
 
+#include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,20 +17,16 @@
 #include "support/catch.hpp"
 #include "support/durable.hpp"
 #include "support/random_graph.hpp"
+#include "support/trials.hpp"
 
 namespace af = agentflow;
 using af::testing::VirtualClock;
 using af::testing::VirtualLoop;
 using random_graph::Book;
 using random_graph::Builder;
-using support::HookedCheckpointer;
+using namespace std::chrono_literals;
 
 namespace {
-
-std::uint64_t number(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
 
 /// How often each task took effect, by its idempotency key.
 struct Effects {
@@ -50,11 +46,10 @@ struct Effects {
 
 }  // namespace
 
-TEST_CASE("random graphs that are killed again and again do what the interpreter says", "[durable][slow]") {
-  const auto trials = number("AGENTFLOW_TRIALS", 400);
-  const auto only = number("AGENTFLOW_SEED", 0);
+TEST_CASE("random graphs that are killed again and again do what the interpreter says", "[durable][store][slow]") {
+  const support::Trials trials(support::Store().on_disk() ? 40 : 400);
   std::uint64_t runs = 0, kills = 0, twice = 0, tasks = 0;
-  for (std::uint64_t seed = only != 0 ? only : 1; seed <= (only != 0 ? only : trials); ++seed) {
+  for (auto seed = trials.first(); seed <= trials.last(); ++seed) {
     INFO("replay with AGENTFLOW_SEED=" << seed);
     std::mt19937_64 random(seed);
     const auto program = oracle::Generator(random, "", 0, 3 + static_cast<int>(random() % 10)).make();
@@ -63,7 +58,8 @@ TEST_CASE("random graphs that are killed again and again do what the interpreter
     ++runs;
     Effects effects;
     const auto clock = std::make_shared<VirtualClock>();
-    const auto store = std::make_shared<HookedCheckpointer>(af::memory_checkpointer());
+    const support::Store files;
+    const auto& store = files.hooked;
     const auto app = Builder(*program, clock, store).compile();
     const auto mode = seed % 3 == 0 ? af::durability::async : af::durability::sync;
     std::optional<af::RunResult<Book>> result;
@@ -71,6 +67,7 @@ TEST_CASE("random graphs that are killed again and again do what the interpreter
     for (int turn = 0; !result; ++turn) {
       REQUIRE(turn < 500);
       VirtualLoop loop(clock);
+      if (files.on_disk()) loop.wait_for_threads(20s);
       // The first kills come early, later ones after more and more calls, so that each program comes to its end.
       const auto at = store->calls + 2 + random() % (2 + static_cast<std::uint64_t>(turn) / 4);
       const bool stored = random() % 2 == 0;
@@ -92,6 +89,14 @@ TEST_CASE("random graphs that are killed again and again do what the interpreter
         ++my_kills;
       }
       store->gate = nullptr;
+      if (result) break;
+      // Whoever looks sees a run that was accepted, and that nothing has ended.
+      VirtualLoop looker(clock);
+      if (files.on_disk()) looker.wait_for_threads(20s);
+      const auto listed = looker.run(store->runs());
+      const bool accepted = looker.run(store->thread("t")).has_value();
+      CHECK(listed.size() == (accepted ? 1U : 0U));
+      if (accepted) CHECK(listed[0].status == af::stored_status::running);
     }
     CHECK(random_graph::text(result->state) == expected->state);
     kills += my_kills;
@@ -100,5 +105,5 @@ TEST_CASE("random graphs that are killed again and again do what the interpreter
     if (my_kills == 0) CHECK(effects.twice() == 0);
   }
   WARN(runs << " programs, " << tasks << " tasks, " << kills << " kills, " << twice << " tasks done once more");
-  CHECK(runs * 2 > (only != 0 ? 0 : trials));
+  CHECK(runs * 2 >= trials.count());
 }

@@ -37,6 +37,8 @@ class HookedCheckpointer final : public af::Checkpointer {
   /// Awaited before (`stored` false) and after each claim and commit, with its number, from 1. What it throws stands
   /// for a storage that fails there; if it never returns, the process may be killed there.
   std::function<asio::awaitable<void>(std::uint64_t call, bool stored)> gate;
+  /// Awaited in place of a flush.
+  std::function<asio::awaitable<void>()> on_flush;
   std::uint64_t calls = 0, commits = 0, bytes = 0, records = 0, writes = 0;
 
  private:
@@ -79,6 +81,7 @@ class HookedCheckpointer final : public af::Checkpointer {
   asio::awaitable<std::size_t> do_prune(std::string thread, af::PrunePolicy policy) override {
     return inner_->prune(std::move(thread), std::move(policy));
   }
+  asio::awaitable<void> do_flush() override { return on_flush ? on_flush() : inner_->flush(); }
 
   std::shared_ptr<af::Checkpointer> inner_;
 };

@@ -24,6 +24,8 @@
 
 namespace agentflow {
 
+class Store;
+
 namespace detail {
 /// What `NodeContext::once` gives for a function.
 template <class F>
@@ -70,6 +72,7 @@ class RunInfo {
   RunId run_id;
   std::string thread_id;
   std::shared_ptr<Clock> clock;
+  Store* store = nullptr;
   std::shared_ptr<void> user;
   const std::type_info* user_type = nullptr;
   EventSink* events = nullptr;
@@ -142,6 +145,11 @@ class AGENTFLOW_API NodeContext {
   T& user() const {
     return *static_cast<T*>(user_object(typeid(T)));
   }
+
+  /// What the graph remembers beyond its threads, given with `CompileOptions::store`; include
+  /// <agentflow/ports/store.hpp>.
+  /// **Errors** `config_error` (`errc::bad_config`) if the graph has none.
+  Store& store() const;
 
   /// Whether anybody listens to this mode: work for nobody need not be done.
   bool listens(stream_mode mode) const noexcept {

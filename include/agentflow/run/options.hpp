@@ -29,6 +29,7 @@ class logger;
 namespace agentflow {
 
 class Checkpointer;
+class Store;
 
 /// When what a run has done is stored.
 enum class durability {
@@ -73,8 +74,9 @@ class CompileOptions {
     return *this;
   }
   CompileOptions&& blocking_threads(std::size_t n) && { return std::move(blocking_threads(n)); }
-  /// How long `close()` and `aclose()` let runs, background tasks and the publisher go on before they are cancelled;
-  /// for all of them together. What ends late or not at all delays them by a second at most. Default 30 s.
+  /// How long `close()` and `aclose()` let runs, background tasks and the publisher go on before they are cancelled,
+  /// and wait for the checkpointer and the store; for all of them together. What ends late or not at all delays them by
+  /// a second at most. Default 30 s.
   ///
   /// Give one if the graph is to be closed while it serves others: then each run can be cancelled by itself. Without it
   /// a run that is part of the coroutine that awaits it (see `ainvoke`) can be cancelled only with that coroutine, and
@@ -108,6 +110,12 @@ class CompileOptions {
     return *this;
   }
   CompileOptions&& checkpointer(std::shared_ptr<Checkpointer> c) && { return std::move(checkpointer(std::move(c))); }
+  /// What nodes reach with `NodeContext::store()`: memory for longer than a run or a thread. Default: none.
+  CompileOptions& store(std::shared_ptr<Store> s) & {
+    store_ = std::move(s);
+    return *this;
+  }
+  CompileOptions&& store(std::shared_ptr<Store> s) && { return std::move(store(std::move(s))); }
   /// When what a run has done is stored. Default: `durability::sync`.
   CompileOptions& durability(agentflow::durability mode) & {
     durability_ = mode;
@@ -151,6 +159,7 @@ class CompileOptions {
   const NodeOptions& node_defaults() const noexcept { return node_defaults_; }
   std::size_t blocking_threads() const noexcept { return blocking_threads_; }
   const std::shared_ptr<Checkpointer>& checkpointer() const noexcept { return checkpointer_; }
+  const std::shared_ptr<Store>& store() const noexcept { return store_; }
   agentflow::durability durability() const noexcept { return durability_; }
   agentflow::on_busy on_busy() const noexcept { return on_busy_; }
   const std::vector<std::string>& interrupt_before() const noexcept { return interrupt_before_; }
@@ -171,6 +180,7 @@ class CompileOptions {
   NodeOptions node_defaults_;
   std::size_t blocking_threads_ = 0;
   std::shared_ptr<Checkpointer> checkpointer_;
+  std::shared_ptr<Store> store_;
   agentflow::durability durability_ = agentflow::durability::sync;
   agentflow::on_busy on_busy_ = agentflow::on_busy::reject;
   std::vector<std::string> interrupt_before_, interrupt_after_;
