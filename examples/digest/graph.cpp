@@ -15,12 +15,6 @@ namespace af = agentflow;
 
 namespace {
 
-/// What one branch takes: a file, and how much of it.
-struct MeasureJob {
-  FileJob file;
-  std::uint64_t max_bytes;
-};
-
 af::Update<Corpus> walk_roots(const Corpus& state, af::NodeContext& ctx) {
   WalkOptions options;
   options.display_base = state.roots.size() == 1 ? state.roots.front() : std::string();
@@ -62,7 +56,7 @@ Corpus rank_all(Corpus state) {
 
 }  // namespace
 
-af::CompiledGraph<Corpus> make_graph(std::size_t jobs) {
+af::CompiledGraph<Corpus> make_graph(std::size_t jobs, std::shared_ptr<af::Checkpointer> checkpointer) {
   af::StateGraph<Corpus> graph;
   // The disk is slow and measuring takes time: neither belongs on the event loop.
   graph.add_node("walk", af::blocking(walk_roots));
@@ -72,7 +66,7 @@ af::CompiledGraph<Corpus> make_graph(std::size_t jobs) {
   graph.add_conditional_edges("walk", one_branch_per_file, std::vector<std::string>{"measure", "rank"});
   graph.add_edge("measure", "rank");
   graph.add_edge("rank", "END");
-  return graph.compile(af::CompileOptions().blocking_threads(jobs));
+  return graph.compile(af::CompileOptions().blocking_threads(jobs).checkpointer(std::move(checkpointer)));
 }
 
 Digest digest_of(Corpus state, bool stopped) {

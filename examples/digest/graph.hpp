@@ -13,6 +13,7 @@
 
 #include "options.hpp"
 #include "rank.hpp"
+#include "stored.hpp"
 #include "types.hpp"
 
 namespace digest {
@@ -49,8 +50,16 @@ struct Session {
   std::stop_source stop;
 };
 
-/// The graph: START -> walk -> {measure for each file} -> rank -> END.
-agentflow::CompiledGraph<Corpus> make_graph(std::size_t jobs);
+/// What one branch takes: a file, and how much of it.
+struct MeasureJob {
+  FileJob file;
+  std::uint64_t max_bytes = default_max_bytes;
+};
+AGENTFLOW_STATE(MeasureJob, file, max_bytes)
+
+/// The graph: START -> walk -> {measure for each file} -> rank -> END. With a checkpointer its runs can be left off.
+agentflow::CompiledGraph<Corpus> make_graph(std::size_t jobs,
+                                            std::shared_ptr<agentflow::Checkpointer> checkpointer = nullptr);
 
 /// The digest of a run that may have been stopped before it ranked.
 Digest digest_of(Corpus state, bool stopped);

@@ -22,6 +22,7 @@
 #include "observer.hpp"
 #include "options.hpp"
 #include "render.hpp"
+#include "resume.hpp"
 
 namespace {
 
@@ -69,7 +70,8 @@ void print(const digest::Options& options, const digest::Digest& result) {
 
 /// Reads, reports, and gives the exit code.
 asio::awaitable<int> run(asio::io_context& loop, const digest::Options& options) {
-  const auto graph = digest::make_graph(options.jobs);
+  const auto kept = options.resume_file.empty() ? nullptr : digest::open_kept(options.resume_file);
+  const auto graph = digest::make_graph(options.jobs, kept);
   const auto session = std::make_shared<digest::Session>();
   digest::Corpus input;
   input.roots = options.paths.empty() ? std::vector<std::string>(1, digest::default_root()) : options.paths;
@@ -77,9 +79,19 @@ asio::awaitable<int> run(asio::io_context& loop, const digest::Options& options)
 
   af::RunConfig config;
   config.max_concurrency(options.jobs).context(session).stream(af::stream_mode::debug | af::stream_mode::custom);
-  auto run = graph.astream(std::move(input), config);
-  Interrupts interrupts(loop, run, *session);
   digest::Observer observer(options.progress && isatty(STDERR_FILENO) != 0);
+  bool going_on = false;
+  if (kept) {
+    config.thread_id(digest::thread_of(input));
+    auto look = digest::left_off(graph, kept, config.thread_id());
+    const auto known = co_await std::move(look);
+    going_on = known.has_value();
+    if (known) observer.expect(known->planned);
+  }
+  af::Input<digest::Corpus> first = af::Resume();
+  if (!going_on) first = std::move(input);
+  auto run = graph.astream(std::move(first), config);
+  Interrupts interrupts(loop, run, *session);
 
   while (auto chunk = co_await run.next()) observer.see(*chunk);
   observer.finish();
@@ -87,6 +99,7 @@ asio::awaitable<int> run(asio::io_context& loop, const digest::Options& options)
   interrupts.end();
 
   const bool stopped = result.status() == af::run_status::stopped;
+  if (stopped && kept) fmt::print(stderr, "digest: left off; the same command goes on with it\n");
   const auto report = stopped ? digest::digest_of(std::move(result.state), true) : std::move(result.state.digest);
   print(options, report);
   if (!options.trace_file.empty() && !observer.write_trace(options.trace_file)) {

@@ -19,6 +19,8 @@ class Observer {
  public:
   explicit Observer(bool progress) : progress_(progress) {}
   void see(const agentflow::Chunk& chunk);
+  /// Says how many files there will be, where no event does.
+  void expect(std::uint64_t planned) { planned_ = planned; }
   /// Clears the bar.
   void finish();
   /// Writes Chrome trace events; false if the file cannot be written.

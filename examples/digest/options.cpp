@@ -32,10 +32,11 @@ struct Known {
   std::string_view help;
   std::string_view brief = {};
 };
-constexpr std::array<Known, 9> known_options{{
+constexpr std::array<Known, 10> known_options{{
     {"--json", "", "print the report as JSON"},
     {"--graph", "", "print the program's own graph as Mermaid, and end"},
     {"--trace", "FILE", "write trace events to FILE, for ui.perfetto.dev"},
+    {"--resume", "FILE", "keep what is done in FILE; go on where it was left off"},
     {"--jobs", "N", "read at most N files at once (default one per core)", "-j"},
     {"--top", "N", "show N files, groups, problems (default 20; 0: all)"},
     {"--max-bytes", "N", "do not read files larger than N bytes (default 8M)"},
@@ -133,6 +134,10 @@ std::string apply(Options& options, std::string_view name, const std::string& va
   if (name == "--trace") {
     if (value.empty()) return "option \"--trace\" needs the name of a file";
     options.trace_file = value;
+  }
+  if (name == "--resume") {
+    if (value.empty()) return "option \"--resume\" needs the name of a file";
+    options.resume_file = value;
   }
   return {};
 }

@@ -23,9 +23,10 @@ struct Options {
   bool progress = true;
   bool help = false;
   bool version = false;
-  std::string trace_file;  ///< Empty: no trace.
-  std::size_t jobs = 1;    ///< Files read at the same time, 1 to `max_jobs`.
-  std::size_t top = 20;    ///< Entries in each list of the text report; 0: all.
+  std::string trace_file;   ///< Empty: no trace.
+  std::string resume_file;  ///< Where what is done is kept; empty: nowhere.
+  std::size_t jobs = 1;     ///< Files read at the same time, 1 to `max_jobs`.
+  std::size_t top = 20;     ///< Entries in each list of the text report; 0: all.
   std::uint64_t max_bytes = default_max_bytes;
 
   bool operator==(const Options&) const = default;

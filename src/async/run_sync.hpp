@@ -28,15 +28,19 @@ template <class F>
 auto run_sync(std::string_view call, std::string_view instead, F make) {
   using T = typename decltype(make())::value_type;
   refuse_on_loop_thread(call, instead);
-  std::optional<T> result;
+  std::optional<std::conditional_t<std::is_void_v<T>, bool, T>> result;
   std::exception_ptr failure;
   {
     asio::io_context io(1);
-    asio::co_spawn(io, keep_result(make(), result), [&failure](std::exception_ptr e) { failure = std::move(e); });
+    auto done = [&failure](std::exception_ptr e) { failure = std::move(e); };
+    if constexpr (std::is_void_v<T>)
+      asio::co_spawn(io, make(), std::move(done));
+    else
+      asio::co_spawn(io, keep_result(make(), result), std::move(done));
     io.run();
   }
   if (failure) std::rethrow_exception(failure);
-  return std::move(*result);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
 }  // namespace agentflow::detail

@@ -284,4 +284,7 @@ asio::awaitable<std::size_t> Checkpointer::prune(std::string thread, PrunePolicy
   return do_prune(std::move(thread), std::move(policy));
 }
 
+asio::awaitable<void> Checkpointer::flush() { return do_flush(); }
+asio::awaitable<void> Checkpointer::do_flush() { co_return; }
+
 }  // namespace agentflow

@@ -152,5 +152,7 @@ asio::awaitable<std::vector<StoreNamespace>> Store::namespaces(NamespaceQuery qu
 }
 
 asio::awaitable<std::size_t> Store::sweep() { return do_sweep(); }
+asio::awaitable<void> Store::flush() { return do_flush(); }
+asio::awaitable<void> Store::do_flush() { co_return; }
 
 }  // namespace agentflow

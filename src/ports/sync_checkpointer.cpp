@@ -62,5 +62,8 @@ bool SyncCheckpointer::remove(std::string thread) const {
 std::size_t SyncCheckpointer::prune(std::string thread, PrunePolicy policy) const {
   return run("prune", [&] { return checkpointer_->prune(std::move(thread), std::move(policy)); });
 }
+void SyncCheckpointer::flush() const {
+  run("flush", [&] { return checkpointer_->flush(); });
+}
 
 }  // namespace agentflow

@@ -41,5 +41,8 @@ std::vector<StoreNamespace> SyncStore::namespaces(NamespaceQuery query) const {
 std::size_t SyncStore::sweep() const {
   return run("sweep", [&] { return store_->sweep(); });
 }
+void SyncStore::flush() const {
+  run("flush", [&] { return store_->flush(); });
+}
 
 }  // namespace agentflow

@@ -10,7 +10,10 @@
 #include <asio/this_coro.hpp>
 #include <spdlog/logger.h>
 
+#include <agentflow/async/background_tasks.hpp>
 #include <agentflow/core/error.hpp>
+#include <agentflow/ports/checkpointer.hpp>
+#include <agentflow/ports/store.hpp>
 
 #include "async/child_group.hpp"
 #include "async/inline_executor.hpp"
@@ -23,6 +26,15 @@ namespace {
 
 /// What each part has for ending after it was cancelled: all of them together a second past the deadline.
 constexpr std::chrono::milliseconds join_time{250};
+
+asio::awaitable<void> noting_failure(asio::awaitable<void> work, std::shared_ptr<std::string> failure) {
+  try {
+    co_await std::move(work);
+  } catch (...) {
+    *failure = describe(std::current_exception());
+    throw;
+  }
+}
 
 }  // namespace
 
@@ -118,8 +130,13 @@ asio::awaitable<void> Closing::work(std::shared_ptr<GraphCore> graph) {
   stats.background_tasks = co_await Background::close(graph->background(), self.left(deadline));
   if (auto* publishing = graph->publishing(); publishing != nullptr)
     stats.publisher = co_await publishing->close(self.left(deadline), join_time);
+  // Last: until now there was somebody who wrote to them. Others may share them, so they are not closed.
+  if (const auto& checkpointer = graph->options().checkpointer())
+    stats.checkpointer = co_await self.flush("checkpointer", checkpointer->flush(), deadline);
+  if (const auto& store = graph->options().store())
+    stats.store = co_await self.flush("store", store->flush(), deadline);
   stats.total = clock.now() - begin;
-  for (const auto* part : {&stats.runs, &stats.background_tasks, &stats.publisher})
+  for (const auto* part : {&stats.runs, &stats.background_tasks, &stats.publisher, &stats.checkpointer, &stats.store})
     stats.deadline_exceeded = stats.deadline_exceeded || part->status == shutdown_status::timed_out ||
                               (part->status == shutdown_status::cancelled && !self.hurried_);
   if (const auto& logger = graph->logger(); logger && !stats.clean())
@@ -130,6 +147,19 @@ asio::awaitable<void> Closing::work(std::shared_ptr<GraphCore> graph) {
 std::chrono::nanoseconds Closing::left(Clock::time_point deadline) const {
   if (hurried_) return std::chrono::nanoseconds::zero();
   return std::max<std::chrono::nanoseconds>(deadline - graph_.options().clock()->now(), Clock::duration::zero());
+}
+
+asio::awaitable<ShutdownPart> Closing::flush(std::string name, asio::awaitable<void> work, Clock::time_point deadline) {
+  const asio::any_io_executor ex = co_await asio::this_coro::executor;
+  const auto failure = std::make_shared<std::string>();
+  BackgroundTaskManager one(ex, BackgroundOptions().logger(graph_.logger()).join_timeout(join_time));
+  one.spawn(std::move(name), noting_failure(std::move(work), failure));
+  auto ending = one.aclose(left(deadline));
+  ShutdownPart part = co_await std::move(ending);
+  if (part.failed == 0) co_return part;
+  part.status = shutdown_status::failed;
+  part.error = *failure;
+  co_return part;
 }
 
 asio::awaitable<ShutdownPart> Closing::close_runs(Clock::time_point deadline) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <asio/any_io_executor.hpp>
@@ -24,9 +25,9 @@ namespace agentflow::detail {
 class GraphCore;
 class RunCore;
 
-/// Closes a graph: drains and cancels its runs, its background tasks, its publisher, each for what is left of one
-/// deadline. The work is done by a coroutine on the executor of the first who asks; all who ask wait for it. Should
-/// that executor go, the next of them begins anew.
+/// Closes a graph: drains and cancels its runs, its background tasks, its publisher, and flushes its checkpointer and
+/// store, each for what is left of one deadline. The work is done by a coroutine on the executor of the first who asks;
+/// all who ask wait for it. Should that executor go, the next of them begins anew.
 class Closing {
  public:
   explicit Closing(GraphCore& graph) noexcept : graph_(graph) {}
@@ -46,6 +47,8 @@ class Closing {
   void end(std::optional<ShutdownStats> stats) noexcept;
   void hurry();
   asio::awaitable<ShutdownPart> close_runs(Clock::time_point deadline);
+  /// Waits for a checkpointer or a store to keep what it was given.
+  asio::awaitable<ShutdownPart> flush(std::string name, asio::awaitable<void> work, Clock::time_point deadline);
   asio::awaitable<std::size_t> wait_for_runs(Clock::time_point limit, bool patient);
   std::chrono::nanoseconds left(Clock::time_point deadline) const;
 

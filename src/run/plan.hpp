@@ -24,7 +24,11 @@ class Plan {
  public:
   bool empty() const noexcept { return !is_one() && many_.empty(); }
   std::size_t size() const noexcept { return is_one() ? 1 : many_.size(); }
-  Planned& operator[](std::size_t i) noexcept { return is_one() ? one_ : many_[i]; }
+  Planned* begin() noexcept { return is_one() ? &one_ : many_.data(); }
+  Planned* end() noexcept { return begin() + size(); }
+  const Planned* begin() const noexcept { return is_one() ? &one_ : many_.data(); }
+  const Planned* end() const noexcept { return begin() + size(); }
+  Planned& operator[](std::size_t i) noexcept { return begin()[i]; }
 
   void reserve(std::size_t n) {
     if (n > 1) many_.reserve(n);

@@ -98,11 +98,12 @@ void Engine::notice(asio::cancellation_state state) noexcept {
 
 asio::awaitable<void> Engine::drive(bool borrowed) {
   borrowed_ = borrowed;
+  const bool whole = parent() == nullptr && track_ == nullptr;  // nobody else begins and ends the run
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await enter_user_code();
   std::exception_ptr failure;
   try {
-    if (parent() == nullptr) run_.started();
+    if (whole) run_.started();
     if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
     for (;;) {
       const Need need = advance();
@@ -128,13 +129,13 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
         notice(co_await asio::this_coro::cancellation_state);
       else
         co_await asio::this_coro::reset_cancellation_state();
-      if (thrown) fail(first_, std::move(thrown));
+      if (thrown && !(track_ != nullptr && leaves(first_))) fail(first_, std::move(thrown));
     }
   } catch (...) {
     failure = std::current_exception();
   }
   co_await asio::this_coro::throw_if_cancelled(throws);
-  if (parent() == nullptr)
+  if (whole)
     run_.finish(std::move(failure));
   else if (failure)
     std::rethrow_exception(failure);
@@ -152,7 +153,9 @@ asio::awaitable<void> Engine::meet(Need need) {
 
 asio::awaitable<void> Engine::give_way(Need need) {
   co_await leave_user_code();
-  if (need == Need::room)
+  if (need == Need::commit)
+    co_await commit_step();
+  else if (need == Need::room)
     co_await run_.channel()->room();
   else
     co_await asio::post(asio::use_awaitable);
@@ -179,6 +182,8 @@ asio::awaitable<void> Engine::run_task(Task& t) {
       co_await asio::this_coro::reset_cancellation_state();
       co_await leave_user_code();
     }
+    if (track_ != nullptr && leaves(t)) co_return;
+    if (failure && track_ != nullptr && journal().broken()) std::rethrow_exception(failure);
     // Its own limit cancels a task too; it counts only if nothing else did.
     if (fan_->failed_task != nullptr || cancelled() || (t.cancel_requested && !t.timed_out)) {
       if (failure) std::rethrow_exception(failure);
@@ -222,6 +227,7 @@ asio::awaitable<void> Engine::run_task(Task& t) {
 
 asio::awaitable<void> Engine::attempt(Task& t) {
   ErasedNode& node = *t.spec->node;
+  if (t.note) t.note->asks = 0;
   if (t.spec->kind == node_kind::blocking) {
     co_await run_blocking(t);
   } else if (t.spec->kind == node_kind::subgraph) {
@@ -366,9 +372,13 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
 
 // ---- subgraphs and routers -----------------------------------------------------------------------------------------
 
-void Engine::enter_child(Task& t) {
+void Engine::make_child(Task& t) {
   auto path = path_.empty() ? t.spec->name : path_ + "/" + t.spec->name;
   t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), std::move(path), depth_ + 1, &t);
+}
+
+void Engine::enter_child(Task& t) {
+  make_child(t);
   const Entry entry(*this, t, Part::mapping);
   t.child->begin(t.spec->node->enter(t.io));
 }
@@ -381,6 +391,10 @@ void Engine::leave_child(Task& t) {
 }
 
 asio::awaitable<void> Engine::run_child(Task& t) {
+  return track_ != nullptr ? run_durable_child(t) : run_passing_child(t);
+}
+
+asio::awaitable<void> Engine::run_passing_child(Task& t) {
   enter_child(t);
   co_await t.child->drive(borrowed_ && t.lane == nullptr);
   leave_child(t);

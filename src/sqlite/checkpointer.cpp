@@ -459,4 +459,6 @@ asio::awaitable<std::size_t> SqliteCheckpointer::do_prune(std::string thread, Pr
   });
 }
 
+asio::awaitable<void> SqliteCheckpointer::do_flush() { return impl_->writer.flush(); }
+
 }  // namespace agentflow

@@ -213,4 +213,6 @@ asio::awaitable<std::size_t> SqliteStore::do_sweep() {
   });
 }
 
+asio::awaitable<void> SqliteStore::do_flush() { return impl_->writer.flush(); }
+
 }  // namespace agentflow

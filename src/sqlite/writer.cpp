@@ -39,6 +39,13 @@ SqliteWriter::~SqliteWriter() {
 
 bool SqliteWriter::forked() const noexcept { return ::getpid() != pid_; }
 
+asio::awaitable<void> SqliteWriter::flush() {
+  // Writing the log back into the database makes the disk keep both. Where others read it, that may be a part.
+  auto write_back = [](SqliteConnection& db) { return db.query("PRAGMA wal_checkpoint(PASSIVE)").step(); };
+  auto work = call(std::move(write_back), Kind::outside);
+  co_await std::move(work);
+}
+
 void SqliteWriter::check_process() const {
   if (forked())
     throw storage_error(errc::storage_forked,
@@ -67,7 +74,8 @@ void SqliteWriter::work() {
     do {
       batch.push_back(std::move(jobs_.front()));
       jobs_.pop_front();
-    } while (batch.back()->writes && !jobs_.empty() && jobs_.front()->writes && batch.size() < max_together);
+    } while (batch.back()->kind == Kind::write && !jobs_.empty() && jobs_.front()->kind == Kind::write &&
+             batch.size() < max_together);
     lock.unlock();
     execute(batch);
     for (auto& job : batch) job->done.unpark();
@@ -134,9 +142,9 @@ void SqliteWriter::execute_alone(Job& job) noexcept {
   try {
     SqliteConnection& db = connection();
     // A read has one as well: all its statements see the same commit.
-    db.query(job.writes ? "BEGIN IMMEDIATE" : "BEGIN").run();
+    if (job.kind != Kind::outside) db.query(job.kind == Kind::write ? "BEGIN IMMEDIATE" : "BEGIN").run();
     job.run(db);
-    db.query("COMMIT").run();
+    if (job.kind != Kind::outside) db.query("COMMIT").run();
   } catch (...) {
     job.failure = std::current_exception();
     job.forget();

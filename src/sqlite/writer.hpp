@@ -41,18 +41,22 @@ class SqliteWriter {
   /// Runs `job(connection)`, inside a transaction of its own.
   template <class F>
   auto write(F job) {
-    return call(std::move(job), true);
+    return call(std::move(job), Kind::write);
   }
   /// Runs it in one that only reads: what it sees was committed, all of it at the same time.
   template <class F>
   auto read(F job) {
-    return call(std::move(job), false);
+    return call(std::move(job), Kind::read);
   }
+  /// Comes after all that was submitted, and has the disk keep it, also where commits do not wait for that.
+  asio::awaitable<void> flush();
 
  private:
+  enum class Kind : unsigned char { read, write, outside };  // the last: outside of any transaction
+
   class Job {
    public:
-    explicit Job(bool w) noexcept : writes(w) {}
+    explicit Job(Kind k) noexcept : kind(k) {}
     Job(const Job&) = delete;
     Job& operator=(const Job&) = delete;
     virtual ~Job() = default;
@@ -60,7 +64,7 @@ class SqliteWriter {
     /// Forgets a result that was not committed.
     virtual void forget() = 0;
 
-    const bool writes;
+    const Kind kind;
     std::exception_ptr failure;
     ParkingSpot done;
   };
@@ -68,7 +72,7 @@ class SqliteWriter {
   template <class F, class R>
   class JobOf final : public Job {
    public:
-    JobOf(F&& fn, bool w) : Job(w), fn_(std::move(fn)) {}
+    JobOf(F&& fn, Kind k) : Job(k), fn_(std::move(fn)) {}
     void run(SqliteConnection& db) override { result.emplace(fn_(db)); }
     void forget() override { result.reset(); }
     std::optional<R> result;
@@ -78,8 +82,8 @@ class SqliteWriter {
   };
 
   template <class F, class R = std::invoke_result_t<F&, SqliteConnection&>>
-  asio::awaitable<R> call(F fn, bool writes) {
-    auto job = std::make_shared<JobOf<F, R>>(std::move(fn), writes);
+  asio::awaitable<R> call(F fn, Kind kind) {
+    auto job = std::make_shared<JobOf<F, R>>(std::move(fn), kind);
     check_process();
     // Once it is submitted it is carried out, whatever happens to the caller; so the caller waits for it.
     const bool throws = co_await asio::this_coro::throw_if_cancelled();

@@ -21,12 +21,13 @@ TEST_CASE("digest options: what is understood", "[digest]") {
   expected.jobs = 3;
   CHECK(parse({}).options == expected);
   CHECK(parse({}).ok());
-  const CommandLine all = parse({"docs", "--json", "--trace=t.json", "-j", "7", "--top", "0", "--max-bytes", "2M",
-                                 "--no-progress", "--", "--json", "-"});
+  const CommandLine all = parse({"docs", "--json", "--trace=t.json", "--resume=k.db", "-j", "7", "--top", "0",
+                                 "--max-bytes", "2M", "--no-progress", "--", "--json", "-"});
   REQUIRE(all.ok());
   expected.paths = {"docs", "--json", "-"};
   expected.json = true;
   expected.trace_file = "t.json";
+  expected.resume_file = "k.db";
   expected.jobs = 7;
   expected.top = 0;
   expected.max_bytes = 2U << 20U;
@@ -61,6 +62,7 @@ TEST_CASE("digest options: what is not, and what was meant", "[digest]") {
     CHECK_FALSE(parse({"--max-bytes", bad}).ok());
   CHECK(error({"--json=yes"}) == "option \"--json\" takes no value");
   CHECK(error({"--trace="}) == "option \"--trace\" needs the name of a file");
+  CHECK(error({"--resume="}) == "option \"--resume\" needs the name of a file");
   CHECK_FALSE(parse({"--json", "--graph"}).ok());
   CHECK_FALSE(parse({"-"}).ok());
   CHECK_FALSE(parse({""}).ok());
@@ -70,8 +72,8 @@ TEST_CASE("digest options: what is not, and what was meant", "[digest]") {
 
 TEST_CASE("digest options: the help names every option and fits a terminal", "[digest]") {
   const std::string help = help_text();
-  for (const std::string option : {"--json", "--graph", "--trace FILE", "--jobs N", "--top N", "--max-bytes N",
-                                   "--no-progress", "--help", "--version"}) {
+  for (const std::string option : {"--json", "--graph", "--trace FILE", "--resume FILE", "--jobs N", "--top N",
+                                   "--max-bytes N", "--no-progress", "--help", "--version"}) {
     CHECK(help.find(option) != std::string::npos);
   }
   for (std::size_t at = 0; at < help.size();) {

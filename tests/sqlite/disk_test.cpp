@@ -169,6 +169,39 @@ TEST_CASE("With synchronous normal a power failure loses commits, but nothing is
   CHECK(c.lost > 0);  // or the images would show nothing
 }
 
+TEST_CASE("What was flushed survives a power failure, also with synchronous normal") {
+  const Folder folder;
+  const std::string path = folder.file("agent.db");
+  const auto disk = std::make_shared<TestDisk>();
+  disk->record = true;
+  use_disk(disk);
+  std::mt19937 random(11);
+  int trials = 0;
+  {
+    const af::SyncCheckpointer cp(af::sqlite(path, on_test_disk(af::sqlite_sync::normal)));
+    const af::Lease lease = cp.claim(thread_name(0));
+    af::CheckpointRef head;
+    for (int i = 0; i < 40; ++i) {
+      af::CheckpointRef made;
+      cp.commit(lease, next_batch(lease, 0, head, made));
+      head = made;
+      if (i % 4 != 0) continue;
+      cp.flush();
+      CrashImages images(disk->log);
+      images.advance(disk->log.size());
+      for (int loss = 0; loss < CrashImages::losses; ++loss, ++trials) {
+        const auto after = std::make_shared<TestDisk>();
+        after->files = images.image(static_cast<CrashImages::Loss>(loss), random);
+        use_disk(after);
+        CHECK(check_thread(af::SyncCheckpointer(af::sqlite(path, on_test_disk())), 0).seq == head.seq);
+        use_disk(disk);
+      }
+    }
+  }
+  use_disk(nullptr);
+  CHECK(trials >= 30);
+}
+
 // ---- Failing operations --------------------------------------------------------------------------------------------
 
 namespace {

@@ -178,6 +178,9 @@ class AGENTFLOW_VISIBLE Checkpointer {
   asio::awaitable<bool> remove(std::string thread);
   /// Deletes old checkpoints of a thread and tells how many. May run while the thread is owned.
   asio::awaitable<std::size_t> prune(std::string thread, PrunePolicy policy);
+  /// Waits until all that was begun is carried out, also for those who did not wait, and as safe as the storage can
+  /// make it. Closing a graph does it; others may use the object meanwhile and afterwards.
+  asio::awaitable<void> flush();
 
  private:
   // What an adapter implements. Names and limits are checked already; see docs/07_writing_a_checkpointer.md.
@@ -191,6 +194,8 @@ class AGENTFLOW_VISIBLE Checkpointer {
   virtual asio::awaitable<bool> do_request_stop(std::string thread) = 0;
   virtual asio::awaitable<bool> do_remove(std::string thread) = 0;
   virtual asio::awaitable<std::size_t> do_prune(std::string thread, PrunePolicy policy) = 0;
+  /// By default nothing: for those whose calls leave nothing to be done.
+  virtual asio::awaitable<void> do_flush();
 
   asio::awaitable<std::string> find_last_good(std::string thread, std::string ns, std::uint64_t below);
 };

@@ -124,6 +124,8 @@ class AGENTFLOW_VISIBLE Store {
   asio::awaitable<std::vector<StoreNamespace>> namespaces(NamespaceQuery query = {});
   /// Frees the room of items that have expired, and tells how many.
   asio::awaitable<std::size_t> sweep();
+  /// Waits until all that was begun is carried out, as `Checkpointer::flush`.
+  asio::awaitable<void> flush();
 
   /// Whether items may have embeddings and searches use `near`.
   virtual bool has_vectors() const noexcept = 0;
@@ -137,6 +139,8 @@ class AGENTFLOW_VISIBLE Store {
   virtual asio::awaitable<std::vector<StoreItem>> do_search(StoreQuery query) = 0;
   virtual asio::awaitable<std::vector<StoreNamespace>> do_namespaces(NamespaceQuery query) = 0;
   virtual asio::awaitable<std::size_t> do_sweep() = 0;
+  /// By default nothing: for those whose calls leave nothing to be done.
+  virtual asio::awaitable<void> do_flush();
 };
 
 /// Writes a namespace as one text whose order is that of the names, and of which prefixes are prefixes; for those who

@@ -42,6 +42,7 @@ class AGENTFLOW_API SyncCheckpointer {
   CheckpointRef copy(CheckpointChain chain, std::string to_thread) const;
   bool remove(std::string thread) const;
   std::size_t prune(std::string thread, PrunePolicy policy) const;
+  void flush() const;
 
   const std::shared_ptr<Checkpointer>& async() const noexcept { return checkpointer_; }
 

@@ -29,6 +29,7 @@ class AGENTFLOW_API SyncStore {
   std::vector<StoreItem> search(StoreQuery query) const;
   std::vector<StoreNamespace> namespaces(NamespaceQuery query = {}) const;
   std::size_t sweep() const;
+  void flush() const;
 
   const std::shared_ptr<Store>& async() const noexcept { return store_; }
 

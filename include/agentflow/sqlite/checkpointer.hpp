@@ -49,6 +49,7 @@ class AGENTFLOW_API SqliteCheckpointer final : public Checkpointer {
   asio::awaitable<bool> do_request_stop(std::string thread) override;
   asio::awaitable<bool> do_remove(std::string thread) override;
   asio::awaitable<std::size_t> do_prune(std::string thread, PrunePolicy policy) override;
+  asio::awaitable<void> do_flush() override;
 
   std::unique_ptr<Impl> impl_;
 };

@@ -32,6 +32,7 @@ class AGENTFLOW_API SqliteStore final : public Store {
   asio::awaitable<std::vector<StoreItem>> do_search(StoreQuery query) override;
   asio::awaitable<std::vector<StoreNamespace>> do_namespaces(NamespaceQuery query) override;
   asio::awaitable<std::size_t> do_sweep() override;
+  asio::awaitable<void> do_flush() override;
 
   std::unique_ptr<Impl> impl_;
 };
