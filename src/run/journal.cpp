@@ -39,7 +39,6 @@ constexpr std::size_t min_since = 4096;
 /// The most checkpoints of an async run that wait to be stored.
 constexpr std::size_t max_staged = 64;
 constexpr std::size_t max_detail = 1000;
-const std::string entered_marker = "\"entered\"";
 
 interrupt_kind kind_of(std::string_view name) noexcept {
   return name == "before" ? interrupt_kind::before : name == "after" ? interrupt_kind::after : interrupt_kind::inside;

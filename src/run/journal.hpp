@@ -28,6 +28,9 @@ namespace agentflow::detail {
 class Engine;
 class RunCore;
 
+/// The snapshot of a subgraph's first checkpoint of a call: its state is what the parent's task gives it again.
+inline constexpr std::string_view entered_marker = "\"entered\"";
+
 /// Where one graph stands in its namespace of the thread.
 class Track {
  public:

@@ -2,6 +2,9 @@
 // When things are stored, runs that outlive their graph's shape, and what a store costs.
 #include <agentflow/typed/state_graph.hpp>
 
+#include <chrono>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -181,6 +184,94 @@ TEST_CASE("a run that its graph's close drained goes on in another", "[durable]"
   CHECK(w.loop.run(w.store->runs()).at(0).status == af::stored_status::drained);
   CHECK(text(*w.run(g.compile(w.options()), Resume(), on("t"))) == "hi a b =2");
   CHECK(w.ran["a"] == 1);
+}
+
+TEST_CASE("a close in the middle of a thousand runs leaves each to be gone on with", "[durable]") {
+  constexpr int runs = 1000;
+  for (const std::uint64_t when : {0, 500, 1000, 2500, 3500}) {
+    INFO("closed after " << when << " handlers");
+    World w;
+    std::map<std::string, int> ledger;
+    Graph g;
+    for (const char* n : {"a", "b", "c"})
+      g.add_node(n, [&ledger](Notes s, af::NodeContext& ctx) -> asio::awaitable<Notes> {
+        co_await ctx.sleep(std::chrono::milliseconds(1 + s.n));
+        ++ledger[ctx.thread_id() + ctx.node()];
+        s.log.push_back(ctx.node());
+        ++s.n;
+        co_return s;
+      });
+    g.set_entry_point("a").add_edge("a", "b").add_edge("b", "c").add_edge("c", "END");
+    {
+      const auto app = g.compile(w.options());
+      std::vector<af::Run<Notes>> under_way;
+      for (int i = 0; i < runs; ++i)
+        under_way.push_back(app.start(w.loop.executor(), input("in"), on(std::to_string(i))));
+      w.loop.stop_after(when);
+      try {
+        w.loop.run(under_way.back().result());
+      } catch (const af::testing::abandoned_error&) {
+      }
+      const auto stats = w.loop.run(app.aclose());
+      CHECK(stats.runs.completed + stats.runs.failed + stats.runs.cancelled <= runs);
+      CHECK(stats.runs.cancelled == 0);
+    }
+    const auto app = g.compile(w.options());
+    int drained = 0, never = 0;
+    for (int i = 0; i < runs; ++i) {
+      const std::string thread = std::to_string(i);
+      const auto known = w.loop.run(w.store->thread(thread));
+      drained += known && known->run->status == af::stored_status::drained;
+      never += !known;
+      CHECK((!known || known->run->status == af::stored_status::drained ||
+             known->run->status == af::stored_status::completed));
+      CHECK(text(*(known ? w.run(app, Resume(), on(thread)) : w.run(app, input("in"), on(thread)))) == "in a b c =3");
+    }
+    CHECK(ledger.size() == 3U * runs);
+    for (const auto& [task, times] : ledger) CHECK(times == 1);
+    WARN("closed after " << when << " handlers: " << drained << " drained, " << never << " had not begun");
+  }
+}
+
+namespace {
+
+/// Its wall time is somewhere else each time it is asked, by up to twenty years.
+class JumpingClock final : public af::Clock {
+ public:
+  explicit JumpingClock(std::shared_ptr<af::Clock> clock) : clock_(std::move(clock)) {}
+  time_point now() const noexcept override { return clock_->now(); }
+  std::chrono::system_clock::time_point wall_now() const noexcept override {
+    jump_ = (jump_ * 48271) % 2147483647;
+    return clock_->wall_now() + std::chrono::hours(jump_ % 350'400) - std::chrono::hours(175'200);
+  }
+  std::unique_ptr<Timer> schedule(asio::any_io_executor executor, time_point when,
+                                  af::detail::UniqueFunction<void()> fn) override {
+    return clock_->schedule(std::move(executor), when, std::move(fn));
+  }
+
+ private:
+  std::shared_ptr<af::Clock> clock_;
+  mutable std::int64_t jump_ = 7;
+};
+
+}  // namespace
+
+TEST_CASE("a wall clock that jumps changes no order and no timeout", "[durable][store]") {
+  World w;
+  Graph g;
+  g.add_node("a", w.slow("a", 3s), af::NodeOptions().timeout(5s));
+  g.set_entry_point("a").add_conditional_edges("a", [](const Notes& s) { return s.n % 50 != 0 ? "a" : "END"; },
+                                               {"a", "END"});
+  const auto app = g.compile(w.options().clock(std::make_shared<JumpingClock>(w.loop.clock())));
+  w.failures["a"] = 1;
+  CHECK_THROWS_AS(w.run(app, input("in"), on("t").recursion_limit(100)), af::node_error);
+  CHECK(w.run(app, Resume(), on("t").recursion_limit(100))->n == 50);
+  CHECK(w.run(app, input("more"), on("t").recursion_limit(100))->n == 100);
+  CHECK(w.loop.clock()->passed() == 303s);
+  const auto all = app.get_state_history("t", af::HistoryOptions().limit(1000));
+  REQUIRE(all.size() == 102);
+  for (std::size_t i = 0; i + 1 < all.size(); ++i) CHECK(all[i].parent_id == all[i + 1].id);
+  CHECK(all.front().finished);
 }
 
 TEST_CASE("what is stored for a step does not grow with the history", "[durable]") {

@@ -4,10 +4,13 @@ Text that ends in a semicolon is a statement, other text an expression.
 """
 
 durable = "src/run/durable.cpp"
+restoring = "src/run/restoring.cpp"
 journal = "src/run/journal.cpp"
 opening = "src/run/journal_open.cpp"
 engine = "src/run/engine.cpp"
 fan_out = "src/run/fan_out.cpp"
+memory = "src/memory/memory_checkpointer.cpp"
+ports = "src/ports/checkpointer.cpp"
 
 mutations = [
     # What is written
@@ -17,8 +20,7 @@ mutations = [
     ("no_leftover_once", durable,
      """j.leave(PendingWrite(track_->ns, track_->tip.seq, task_key(t) + "/once/" + key, pending_kind::once,
                              std::move(once.bytes)));""", ";"),
-    ("once_is_not_committed", durable, "auto work = j.commit_once(std::move(write));",
-     "auto work = j.drain();"),
+    ("once_is_not_committed", durable, "j.commit_once(std::move(write))", "j.drain()"),
     ("no_join_progress", durable, "if (joined_[j].seen[s] == seen) out.string(spec_.nodes[join.sources[s]].name);",
      "if (!seen) out.string(spec_.nodes[join.sources[s]].name);"),
     ("no_deferred", durable, 'list("d", deferred_);', ";"),
@@ -36,20 +38,20 @@ mutations = [
     ("async_ignores_failures", journal, "write_failure_ = failure;", ";"),
     ("sync_does_not_wait", journal, "mode_ == durability::sync", "false"),
     # What is read
-    ("results_not_recalled", durable, "found != track_->writes.end() && found->second != \"null\"", "false"),
-    ("once_not_recalled", durable, "t.note->once[it->first.substr(prefix.size())] = {it->second, true};", ";"),
-    ("joins_not_restored", durable, 'if (const auto j = in.find("j")) read_joins(*j, renames);', ";"),
-    ("deferred_not_restored", durable, 'if (const auto d = in.find("d")) deferred_ = read_planned(*d, renames);', ";"),
-    ("step_counts_from_zero", durable, "begin(std::move(state));\n  steps_ = first_step_ = step;",
+    ("results_not_recalled", restoring, "found != track_->writes.end() && found->second != \"null\"", "false"),
+    ("once_not_recalled", restoring, "t.note->once[it->first.substr(prefix.size())] = {it->second, true};", ";"),
+    ("joins_not_restored", restoring, 'if (const auto j = in.find("j")) read_joins(*j, renames);', ";"),
+    ("deferred_not_restored", restoring, 'if (const auto d = in.find("d")) deferred_ = read_planned(*d, renames);', ";"),
+    ("step_counts_from_zero", restoring, "begin(std::move(state));\n  steps_ = first_step_ = step;",
      "begin(std::move(state));\n  first_step_ = step;"),
-    ("half_of_a_step", journal, "n = tasks->elements(); i < n", "n = tasks->elements(); i < std::min<std::size_t>(n, 1)"),
-    ("child_begins_anew", durable, "call && call->as_uint64() == track_->tip.seq", "false"),
-    ("child_of_another_call", durable, "call->as_uint64() == track_->tip.seq", "true"),
-    ("retry_goes_on_inside", durable, "first && chain && t.attempt == 1", "chain && t.attempt >= 1"),
-    ("thread_memory_forgets", durable, "input = Journal::rebuild(*child.spec_.ops, *chain);", ";"),
+    ("half_of_a_step", journal, "tasks->elements()", "std::min<std::size_t>(tasks->elements(), 1)"),
+    ("child_begins_anew", restoring, "call && call->as_uint64() == track_->tip.seq", "false"),
+    ("child_of_another_call", restoring, "call->as_uint64() == track_->tip.seq", "true"),
+    ("retry_goes_on_inside", restoring, "first && chain && t.attempt == 1", "chain && t.attempt >= 1"),
+    ("thread_memory_forgets", restoring, "input = Journal::rebuild(*child.spec_.ops, *chain);", ";"),
     ("old_graph_accepted", opening, "tip.fingerprint == fingerprint_", "true"),
     # Questions
-    ("open_question_runs", durable, "t.state = Task::State::left;\n    interrupted_ = true;", "return;"),
+    ("open_question_runs", restoring, "t.state = Task::State::left;\n    interrupted_ = true;", "return;"),
     ("answered_twice", opening, "q->answer || twice", "false"),
     ("any_answer_will_do", opening, "open != 1", "only == nullptr"),
     ("static_stop_repeats", opening, "given.emplace_back(&q, JsonValue());", ";"),
@@ -64,4 +66,15 @@ mutations = [
     ("answers_are_not_stored", opening, "stage(answer_write(*q, top.tip.seq, value.dump()));", ";"),
     ("failure_is_not_recorded", opening, "if (!ended_) stage_end(*status, failure ? describe(failure) : std::string());",
      ";"),
+    # What a storage must refuse, and keep
+    ("fencing_ignored", memory, "found == shared_->threads.end() || found->second.epoch != lease.epoch()",
+     "found == shared_->threads.end()"),
+    ("checksum_ignored", ports, "!r.whole()", "false"),
+    ("parents_ignored", ports, "i > 0 && r.parent != records[i - 1].ref()", "false"),
+    ("close_does_not_flush", "src/run/closing.cpp",
+     "stats.checkpointer = co_await self.flush(\"checkpointer\", checkpointer->flush(), deadline);", ";"),
+    ("rename_forgotten", restoring, "if (const auto it = renames.find(name); it != renames.end()) name = it->second;", ";"),
+    ("key_of_another_attempt", "src/run/context.cpp",
+     'return fmt::format("{:016x}{:016x}", checksum64(text), checksum64(text, 1));',
+     'return fmt::format("{:016x}{:016x}", checksum64(text), checksum64(text, 1) + static_cast<unsigned>(attempt()));'),
 ]
