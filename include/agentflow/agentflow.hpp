@@ -23,9 +23,14 @@
 #include <agentflow/graph/state_ops.hpp>
 #include <agentflow/memory/memory_checkpointer.hpp>
 #include <agentflow/memory/memory_store.hpp>
+#include <agentflow/ports/chat_event.hpp>
+#include <agentflow/ports/chat_model.hpp>
+#include <agentflow/ports/chat_request.hpp>
+#include <agentflow/ports/chat_response.hpp>
 #include <agentflow/ports/checkpoint.hpp>
 #include <agentflow/ports/checkpoint_query.hpp>
 #include <agentflow/ports/checkpointer.hpp>
+#include <agentflow/ports/model_error.hpp>
 #include <agentflow/ports/store.hpp>
 #include <agentflow/ports/sync_checkpointer.hpp>
 #include <agentflow/ports/sync_store.hpp>

@@ -4,6 +4,11 @@
 
 namespace agentflow {
 
+class ChatEvent;
+class ChatModel;
+class ChatRequest;
+class ChatResponse;
+class ChatStream;
 class Chunk;
 class Clock;
 class CompileOptions;
@@ -20,6 +25,7 @@ class RunConfig;
 class RunId;
 class Send;
 class error;
+class model_error;
 struct AgentState;
 
 template <class S>

@@ -35,6 +35,18 @@ std::string_view code_name(errc code) noexcept {
     case errc::bad_config: return "RUN_005";
     case errc::bad_context: return "RUN_006";
     case errc::run_busy: return "RUN_007";
+    case errc::model_auth: return "MODEL_001";
+    case errc::model_quota: return "MODEL_002";
+    case errc::model_rate_limited: return "MODEL_003";
+    case errc::model_overloaded: return "MODEL_004";
+    case errc::model_bad_request: return "MODEL_005";
+    case errc::model_context_too_long: return "MODEL_006";
+    case errc::model_refused: return "MODEL_007";
+    case errc::model_timeout: return "MODEL_008";
+    case errc::model_transport: return "MODEL_009";
+    case errc::model_protocol: return "MODEL_010";
+    case errc::model_stream_truncated: return "MODEL_011";
+    case errc::model_budget: return "MODEL_012";
     case errc::json_syntax: return "JSON_001";
     case errc::json_type: return "JSON_002";
     case errc::json_missing: return "JSON_003";

@@ -45,6 +45,19 @@ enum class errc {
   bad_config,       ///< RUN_005: an option of the run is out of range.
   bad_context,      ///< RUN_006: the node asked for a user context of another type.
   run_busy,         ///< RUN_007: the handle or stream is in use elsewhere.
+  // Asking a model: `model_error`.
+  model_auth,              ///< MODEL_001: the key is missing, wrong, or not allowed to do this.
+  model_quota,             ///< MODEL_002: the account has no credit left.
+  model_rate_limited,      ///< MODEL_003: too many requests in too short a time.
+  model_overloaded,        ///< MODEL_004: the provider has trouble of its own.
+  model_bad_request,       ///< MODEL_005: the provider does not take the request as it is.
+  model_context_too_long,  ///< MODEL_006: the conversation does not fit into the model.
+  model_refused,           ///< MODEL_007: a filter of the provider refused the request.
+  model_timeout,           ///< MODEL_008: no answer in time.
+  model_transport,         ///< MODEL_009: no connection, or it was lost, or TLS failed.
+  model_protocol,          ///< MODEL_010: an answer that is not what the provider promises, or past a limit.
+  model_stream_truncated,  ///< MODEL_011: a stream ended before its end mark.
+  model_budget,            ///< MODEL_012: the budget of tokens or money is used up.
   // Data.
   json_syntax,         ///< JSON_001: text that is not JSON.
   json_type,           ///< JSON_002: a value of another type than expected, or out of range.
