@@ -12,6 +12,7 @@
 #include <agentflow/core/json_codec.hpp>
 #include <agentflow/core/json_fwd.hpp>
 #include <agentflow/core/json_reader.hpp>
+#include <agentflow/core/json_schema.hpp>
 #include <agentflow/core/json_value.hpp>
 #include <agentflow/core/json_writer.hpp>
 #include <agentflow/graph/chunk.hpp>

@@ -54,6 +54,14 @@ std::string_view code_name(errc code) noexcept {
     case errc::json_limit: return "JSON_005";
     case errc::json_encoding: return "JSON_006";
     case errc::not_serializable: return "JSON_007";
+    case errc::schema_invalid: return "SCHEMA_001";
+    case errc::schema_unsupported: return "SCHEMA_002";
+    case errc::schema_mismatch: return "SCHEMA_003";
+    case errc::tool_invalid: return "TOOL_001";
+    case errc::tool_failed: return "TOOL_002";
+    case errc::agent_invalid: return "AGENT_001";
+    case errc::output_invalid: return "AGENT_002";
+    case errc::prompt_invalid: return "AGENT_003";
     case errc::resource_exhausted: return "SYS_001";
     case errc::internal: return "SYS_002";
     case errc::deadlock: return "SYS_003";

@@ -66,6 +66,16 @@ enum class errc {
   json_limit,          ///< JSON_005: too deep, too long, or too many values.
   json_encoding,       ///< JSON_006: not UTF-8, or a number JSON cannot hold.
   not_serializable,    ///< JSON_007: a type without a JSON mapping.
+  schema_invalid,      ///< SCHEMA_001: a JSON Schema that is malformed or past a limit.
+  schema_unsupported,  ///< SCHEMA_002: a JSON Schema with a remote reference or a pattern that is not supported.
+  schema_mismatch,     ///< SCHEMA_003: a value that does not fit its JSON Schema.
+  // Tools and agents.
+  tool_invalid,    ///< TOOL_001: a tool, or a set of tools, that cannot be offered to a model.
+  tool_failed,     ///< TOOL_002: a tool could not do what it was called for.
+  agent_invalid,   ///< AGENT_001: an agent was put together wrongly.
+  output_invalid,  ///< AGENT_002: a model did not give the structured output that was asked for.
+  prompt_invalid,  ///< AGENT_003: a prompt template is malformed or names an unknown field.
+  // The system.
   resource_exhausted,  ///< SYS_001: a queue or pool is full.
   internal,            ///< SYS_002: a defect of the library; please report it.
   deadlock,            ///< SYS_003: a virtual loop has nothing left to run, but what it runs has not finished.
