@@ -14,6 +14,7 @@
 #include <agentflow/core/json_reader.hpp>
 #include <agentflow/core/json_schema.hpp>
 #include <agentflow/core/json_value.hpp>
+#include <agentflow/core/json_variant.hpp>
 #include <agentflow/core/json_writer.hpp>
 #include <agentflow/graph/chunk.hpp>
 #include <agentflow/graph/context.hpp>
@@ -45,8 +46,10 @@
 #include <agentflow/state/list.hpp>
 #include <agentflow/state/merge_guard.hpp>
 #include <agentflow/state/message.hpp>
+#include <agentflow/state/params.hpp>
 #include <agentflow/state/reducer.hpp>
 #include <agentflow/state/reducers.hpp>
+#include <agentflow/state/schema_of.hpp>
 #include <agentflow/state/update.hpp>
 #include <agentflow/typed/compiled_graph.hpp>
 #include <agentflow/typed/input.hpp>
