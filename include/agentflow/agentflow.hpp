@@ -36,6 +36,17 @@
 #include <agentflow/ports/store.hpp>
 #include <agentflow/ports/sync_checkpointer.hpp>
 #include <agentflow/ports/sync_store.hpp>
+#include <agentflow/ports/tool.hpp>
+#include <agentflow/ports/tool_set.hpp>
+#include <agentflow/prebuilt/agent.hpp>
+#include <agentflow/prebuilt/flows.hpp>
+#include <agentflow/prebuilt/handoff.hpp>
+#include <agentflow/prebuilt/history.hpp>
+#include <agentflow/prebuilt/plan_act_reflect.hpp>
+#include <agentflow/prebuilt/prompt.hpp>
+#include <agentflow/prebuilt/structured_output.hpp>
+#include <agentflow/prebuilt/team.hpp>
+#include <agentflow/prebuilt/tool_node.hpp>
 #include <agentflow/run/erased_graph.hpp>
 #include <agentflow/run/options.hpp>
 #include <agentflow/state/add_messages.hpp>
@@ -55,4 +66,5 @@
 #include <agentflow/typed/input.hpp>
 #include <agentflow/typed/run.hpp>
 #include <agentflow/typed/state_graph.hpp>
+#include <agentflow/typed/tool.hpp>
 #include <agentflow/version.hpp>

@@ -199,6 +199,42 @@ bool is_multiple(const json& value, const json& of) {
   return std::abs(quotient - std::round(quotient)) <= 1e-9 * std::max(1.0, std::abs(quotient) * 1e-3);
 }
 
+bool refuses_null(const json& schema) {
+  const json* type = schema.is_object() ? member(schema, "type") : nullptr;
+  if (type == nullptr) return schema.is_object() && schema.contains("enum");
+  return *type != "null" && (!type->is_array() || std::find(type->begin(), type->end(), "null") == type->end());
+}
+
+bool requires_member(const json& schema, const std::string& name) {
+  const json* required = member(schema, "required");
+  return required != nullptr && std::find(required->begin(), required->end(), name) != required->end();
+}
+
+/// Recurses no deeper than the value nests, which JsonValue bounds.
+void drop_idle_nulls(const json& schema, json& value) {
+  if (!schema.is_object()) return;
+  if (value.is_array()) {
+    const json* items = member(schema, "items");
+    if (items == nullptr || items->is_array()) return;
+    for (json& element : value) drop_idle_nulls(*items, element);
+    return;
+  }
+  if (!value.is_object()) return;
+  const json* properties = member(schema, "properties");
+  const json* others = member(schema, "additionalProperties");
+  for (auto it = value.begin(); it != value.end();) {
+    const json* part = properties != nullptr ? member(*properties, it.key()) : nullptr;
+    if (part == nullptr) part = others;
+    if (part != nullptr && part != others && it->is_null() && refuses_null(*part) &&
+        !requires_member(schema, it.key())) {
+      it = value.erase(it);
+      continue;
+    }
+    if (part != nullptr) drop_idle_nulls(*part, *it);
+    ++it;
+  }
+}
+
 }  // namespace
 
 schema_error::schema_error(errc code, std::string message, std::vector<SchemaIssue> issues)
@@ -759,6 +795,12 @@ void JsonSchema::require(const JsonValue& value) const {
   if (found.empty()) return;
   std::string text = to_string(found);
   throw schema_error(errc::schema_mismatch, "the value does not fit its schema:\n" + text, std::move(found));
+}
+
+JsonValue JsonSchema::without_idle_nulls(const JsonValue& value) const {
+  json copy = value.get();
+  drop_idle_nulls(compiled_->document.get(), copy);
+  return JsonValue(std::move(copy));
 }
 
 const JsonValue& JsonSchema::document() const noexcept { return compiled_->document; }

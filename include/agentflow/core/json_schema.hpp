@@ -80,6 +80,11 @@ class AGENTFLOW_API JsonSchema {
   /// **Errors** `schema_error` (schema_mismatch) whose message lists what is wrong.
   void require(const JsonValue& value) const;
 
+  /// Gives the value without the members that are null although their schema's "type" does not allow it and they are
+  /// not required: models write null for what they want to leave out. Looks into properties, items and
+  /// additionalProperties.
+  JsonValue without_idle_nulls(const JsonValue& value) const;
+
   const JsonValue& document() const noexcept;
 
  private:

@@ -134,9 +134,9 @@ class AGENTFLOW_API NodeContext {
 
   /// For the library.
   TaskInfo& info() noexcept { return *task_; }
+  void* user_object(const std::type_info& wanted) const;
 
  private:
-  void* user_object(const std::type_info& wanted) const;
   Chunk make(chunk_kind kind);
 
   TaskInfo* task_;

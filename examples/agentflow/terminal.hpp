@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The terminal side of the agent: what it streams, and what it asks.
+#pragma once
+
+#include <cstdio>
+#include <iosfwd>
+#include <string>
+#include <string_view>
+
+#include <agentflow/agentflow.hpp>
+
+namespace agent_cli {
+
+/// Text that cannot change what a terminal does: control characters but tab and newline are left out.
+std::string safe_text(std::string_view text);
+
+/// Prints a run as it goes: the answer to `out`, tool calls and, with `trace`, every event to `err`.
+class Printer {
+ public:
+  Printer(std::FILE* out, std::FILE* err, bool trace) : out_(out), err_(err), trace_(trace) {}
+  void see(const agentflow::Chunk& chunk);
+  /// Ends the line of the answer.
+  void finish();
+
+ private:
+  std::FILE* out_;
+  std::FILE* err_;
+  bool trace_;
+  bool in_line_ = false;
+};
+
+/// Asks before a call is made: y, n, or e and other arguments as JSON. No input means no.
+agentflow::Approval ask_approval(const agentflow::ToolCallBlock& call, std::istream& in, std::FILE* out);
+
+}  // namespace agent_cli
