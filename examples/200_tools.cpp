@@ -33,7 +33,7 @@ std::string weather(const Weather& w) {
 
 // A coroutine, with a context: it waits without holding up the others, and tells how it goes on.
 asio::awaitable<int> count_visitors(af::ToolContext& ctx) {
-  ctx.progress(af::to_json_value("asking the gate"));
+  ctx.progress(af::to_json_value(std::string("asking the gate")));
   co_await ctx.sleep(std::chrono::milliseconds(5));
   co_return 1234;
 }
@@ -45,10 +45,12 @@ af::Message calls(const std::vector<af::ToolCallBlock>& list) {
 
 int main() {
   af::ToolSet tools;
-  tools.add(af::tool("weather", "Tells the weather of a city", weather, af::ToolOptions().timeout(std::chrono::seconds(5))));
+  tools.add(
+      af::tool("weather", "Tells the weather of a city", weather, af::ToolOptions().timeout(std::chrono::seconds(5))));
   tools.add(af::tool("count_visitors", "Counts the visitors of today", count_visitors));
-  tools.add(af::tool("send_email", "Sends an e-mail", [](const Email& e) { return "sent to " + e.to; },
-                     af::ToolOptions().side_effects()));
+  tools.add(af::tool(
+      "send_email", "Sends an e-mail", [](const Email& e) { return "sent to " + e.to; },
+      af::ToolOptions().side_effects()));
   for (const auto& spec : tools.specs()) std::cout << spec.name << ": " << spec.parameters.dump() << "\n";
 
   // Before a call with side effects somebody is asked: it may be approved, denied, or made with other arguments.

@@ -21,11 +21,11 @@ int main() {
   const auto research = af::react_agent(researcher, {look_up}, af::AgentOptions().name("researcher")).compile();
   const auto write = af::react_agent(writer, {}, af::AgentOptions().name("writer")).compile();
 
-  const auto team = af::supervisor(boss,
-                                   {af::Worker<>("researcher", "Finds facts", research),
-                                    af::Worker<>("writer", "Writes poems", write)},
-                                   af::AgentOptions().name("boss").prompt("You lead a team of two."))
-                        .compile();
+  const auto team =
+      af::supervisor(
+          boss, {af::Worker<>("researcher", "Finds facts", research), af::Worker<>("writer", "Writes poems", write)},
+          af::AgentOptions().name("boss").prompt("You lead a team of two."))
+          .compile();
   std::cout << team.to_mermaid() << "\n";
   const auto result = team.invoke("A poem about bees, please");
   for (const af::Message& message : result->messages) std::cout << message << "\n";

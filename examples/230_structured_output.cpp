@@ -27,7 +27,8 @@ AGENTFLOW_PARAMS(Invoice, lines, (customer, "If the text names one"))
 
 int main() {
   auto model = std::make_shared<af::testing::ScriptedModel>();
-  model->reply(R"({"lines": [{"what": "chair", "price": 120}]})")                                  // not what was asked for
+  model
+      ->reply(R"({"lines": [{"what": "chair", "price": 120}]})")  // not what was asked for
       .reply(R"({"lines": [{"what": "chair", "euro": 120}, {"what": "lamp", "euro": 35.5}], "customer": null})");
 
   const auto app = af::structured_agent<Invoice>(model).compile();

@@ -23,7 +23,8 @@ class Parser {
     const double value = sum();
     skip_space();
     if (at_ != text_.size()) fail("expected an operator");
-    if (!std::isfinite(value)) throw agentflow::tool_error("the result is not a number: a division by zero, or too large");
+    if (!std::isfinite(value))
+      throw agentflow::tool_error("the result is not a number: a division by zero, or too large");
     return value;
   }
 

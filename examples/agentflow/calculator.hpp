@@ -7,8 +7,8 @@
 
 namespace agent_cli {
 
-/// Works out an expression: numbers, + - * / % ^, parentheses, pi and e, and sqrt, abs, round, floor, ceil, ln, log, exp,
-/// sin, cos, tan, min, max.
+/// Works out an expression: numbers, + - * / % ^, parentheses, pi and e, and sqrt, abs, round, floor, ceil, ln, log,
+/// exp, sin, cos, tan, min, max.
 ///
 /// **Errors** `agentflow::tool_error` with what is wrong and where. **Units/limits** 1,000 characters.
 double calculate(std::string_view expression);

@@ -143,9 +143,12 @@ Move plan(std::string_view request) {
   if (auto move = plan_arithmetic(p)) return *move;
   if (p.has({"what time", "what date", "what day", "the time", "today's date"})) return call("clock", json::object());
   if (auto move = plan_files(p)) return *move;
-  if (key_words(p.rest()).empty()) return say(OfflineModel::help());
+  // The words and not the sentence: whoever quotes the question does not answer it.
+  std::string words;
+  for (const auto& word : key_words(p.rest())) words += (words.empty() ? "" : ", ") + word;
+  if (words.empty()) return say(OfflineModel::help());
   json arguments = json::object();
-  arguments["query"] = p.rest();
+  arguments["query"] = words;
   arguments["max_results"] = 5;
   return call("search_files", std::move(arguments));
 }
@@ -181,32 +184,47 @@ af::Message calls_message(const std::vector<Move>& moves, std::size_t already) {
   std::vector<af::ContentBlock> blocks;
   for (const Move& move : moves)
     if (!move.tool.empty())
-      blocks.emplace_back(af::ToolCallBlock(fmt::format("offline_{}", ++already), move.tool, af::JsonValue(move.arguments)));
+      blocks.emplace_back(
+          af::ToolCallBlock(fmt::format("offline_{}", ++already), move.tool, af::JsonValue(move.arguments)));
   return af::Message(af::Role::assistant, std::move(blocks));
+}
+
+constexpr unsigned lines_before = 8;
+
+/// The line number in "path:12: text", the first hit; 0 if there is none.
+unsigned hit_line(const std::string& hits) {
+  const auto path_end = hits.find(':');
+  if (path_end == std::string::npos) return 0;
+  return static_cast<unsigned>(std::strtoul(hits.c_str() + path_end + 1, nullptr, 10));
 }
 
 /// The best line of a search, as a request to read around it.
 std::optional<Move> read_around(const std::string& found) {
-  const auto path_end = found.find(':');
-  const auto line_end = path_end == std::string::npos ? path_end : found.find(':', path_end + 1);
-  if (line_end == std::string::npos) return std::nullopt;
-  const unsigned line = static_cast<unsigned>(std::strtoul(found.c_str() + path_end + 1, nullptr, 10));
+  const unsigned line = hit_line(found);
   if (line == 0) return std::nullopt;
   json arguments = json::object();
-  arguments["path"] = found.substr(0, path_end);
-  arguments["first_line"] = line > 2 ? line - 2 : 1;
-  arguments["lines"] = 14;
+  arguments["path"] = found.substr(0, found.find(':'));
+  arguments["first_line"] = line > lines_before ? line - lines_before : 1;
+  arguments["lines"] = lines_before + 12;
   return call("read_file", std::move(arguments));
 }
 
-std::string quoted(const std::string& text) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::string line = text.substr(at, end - at);
-    at = end + 1;
-    if (!line.starts_with("[the file goes on")) out += "  | " + line + "\n";
+/// What was read, from the beginning of the paragraph or item that the search led to, with the heading right above it.
+std::string quoted(const std::string& text, std::size_t found) {
+  std::vector<std::string_view> lines;
+  for (std::string_view left = text; !left.empty();) {
+    const std::size_t end = std::min(left.find('\n'), left.size());
+    if (!left.starts_with("[the file goes on")) lines.push_back(left.substr(0, end));
+    left.remove_prefix(std::min(end + 1, left.size()));
   }
+  const auto blank = [&](std::size_t i) { return trim(lines[i]).empty(); };
+  std::size_t first = std::min(found, lines.empty() ? 0 : lines.size() - 1);
+  while (first > 0 && !blank(first - 1) && !lines[first].starts_with("- ")) --first;
+  if (first >= 2 && lines[first - 2].starts_with('#')) first -= 2;
+  std::size_t last = lines.size();
+  while (last > found + 1 && blank(last - 1)) --last;
+  std::string out;
+  for (std::size_t i = first; i < last; ++i) out += fmt::format("  | {}\n", lines[i]);
   return out;
 }
 
@@ -219,11 +237,13 @@ std::string others(const std::string& hits) {
 /// The answer to a question: the passage that the search led to.
 std::string word_question(const Turn& turn) {
   const std::string& hits = turn.results.front().text;
-  const std::string passage = turn.results.back().text;
-  const std::string path = turn.calls.back().arguments.get().value("path", "");
-  return fmt::format("I am a planner, not a language model, so I do not explain; this is the passage that fits best, from "
-                     "{}:\n\n{}{}",
-                     path, quoted(passage), others(hits));
+  const json& reading = turn.calls.back().arguments.get();
+  const std::string path = reading.value("path", "");
+  const std::size_t found = hit_line(hits) - reading.value("first_line", 1U);
+  return fmt::format(
+      "I am a planner, not a language model, so I do not explain; this is the passage that fits best, from "
+      "{}:\n\n{}{}",
+      path, quoted(turn.results.back().text, found), others(hits));
 }
 
 std::string word_results(const Turn& turn) {

@@ -79,7 +79,7 @@ std::string help_text() {
          "  --root FOLDER  the folder whose files the tools may see (default: here)\n"
          "  --approve      offer to write new files too, and ask before each one\n"
          "  --graph        print the agent's graph as Mermaid, and end\n"
-         "  --trace        print what the agent does to standard error\n"
+         "  --trace        print every event to standard error, a line of JSON each\n"
          "  --help, --version\n"
          "\n" +
          OfflineModel::help() + "\n";

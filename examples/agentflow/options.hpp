@@ -26,8 +26,8 @@ struct CommandLine {
   std::string error;  ///< One line, safe for a terminal. Empty: all is well.
 };
 
-/// Reads the arguments after the program's name. Options may stand anywhere; "--" ends them; "--root x" and "--root=x" are
-/// the same.
+/// Reads the arguments after the program's name. Options may stand anywhere; "--" ends them; "--root x" and "--root=x"
+/// are the same.
 CommandLine parse_command_line(const std::vector<std::string>& arguments);
 
 std::string help_text();

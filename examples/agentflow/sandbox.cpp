@@ -63,8 +63,8 @@ bool read_all(int fd, std::string& out) {
   }
 }
 
-/// Opens a regular file in a folder. A FIFO or a device is not opened for reading: the open does not wait, and what is no
-/// regular file is closed again.
+/// Opens a regular file in a folder. A FIFO or a device is not opened for reading: the open does not wait, and what is
+/// no regular file is closed again.
 Descriptor open_file(int folder, const std::string& name, struct ::stat& info) {
   Descriptor file(::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (file.get() >= 0 && ::fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode)) return file;
@@ -87,7 +87,7 @@ std::vector<Root::Entry> entries_of(Descriptor folder) {
     Root::Entry e;
     e.name = entry->d_name;
     if (e.name == "." || e.name == "..") continue;
-    struct ::stat info {};
+    struct ::stat info{};
     if (::fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
     e.kind = S_ISREG(info.st_mode)   ? Root::Entry::Kind::file
              : S_ISDIR(info.st_mode) ? Root::Entry::Kind::folder
@@ -127,7 +127,7 @@ struct Walk {
   }
 
   void file(int dir, const std::string& name, const std::string& path) {
-    struct ::stat info {};
+    struct ::stat info{};
     const Descriptor opened = open_file(dir, name, info);
     std::string content;
     if (opened.get() < 0 || !read_all(opened.get(), content) || content.find('\0') != std::string::npos) return;
@@ -169,7 +169,7 @@ std::string Root::read(const std::string& path) const {
   components.pop_back();
   const Descriptor folder = open_folder(components);
   if (folder.get() < 0) refuse_errno(path, errno);
-  struct ::stat info {};
+  struct ::stat info{};
   const Descriptor file = open_file(folder.get(), name, info);
   if (file.get() < 0 && errno == EINVAL) refuse(path, "is not a regular file");
   if (file.get() < 0) refuse_errno(path, errno);

@@ -52,9 +52,9 @@ class Root {
   std::string read(const std::string& path) const;
   /// What is in a folder, sorted by name.
   std::vector<Entry> list(const std::string& folder) const;
-  /// Calls `fn(path, content)` for each file beneath a folder, sorted by path; files that cannot be read, are too large or
-  /// hold a NUL are left out, as are hidden folders and those that hold what a build made. `fn` says whether to go on.
-  /// Gives whether a limit ended the walk.
+  /// Calls `fn(path, content)` for each file beneath a folder, sorted by path; files that cannot be read, are too large
+  /// or hold a NUL are left out, as are hidden folders and those that hold what a build made. `fn` says whether to go
+  /// on. Gives whether a limit ended the walk.
   bool for_each_text(const std::string& folder,
                      const std::function<bool(const std::string& path, const std::string& content)>& fn) const;
   /// Makes a new file. Never replaces one.

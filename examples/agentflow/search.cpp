@@ -40,11 +40,12 @@ std::string stem(std::string word) {
 
 bool is_common(std::string_view word) {
   static const std::set<std::string_view> common = {
-      "a",   "an",   "and",  "are", "as",   "at",   "be",   "by",    "can",   "could", "do",    "does", "file", "files",
-      "for", "from", "get",  "had", "has",  "have", "how",  "i",     "if",    "in",    "into",  "is",   "it",   "its",
-      "me",  "my",   "of",   "on",  "or",   "our",  "out",  "please", "say",  "says",  "tell",  "than", "that", "the",
-      "their", "them", "then", "there", "these", "they", "this", "to", "was", "we", "were", "what", "when", "where",
-      "which", "who", "why", "will", "with", "would", "you", "your", "project", "about"};
+      "a",     "an",    "and",    "are",  "as",   "at",   "be",    "by",   "can",  "could",   "do",
+      "does",  "file",  "files",  "for",  "from", "get",  "had",   "has",  "have", "how",     "i",
+      "if",    "in",    "into",   "is",   "it",   "its",  "me",    "my",   "of",   "on",      "or",
+      "our",   "out",   "please", "say",  "says", "tell", "than",  "that", "the",  "their",   "them",
+      "then",  "there", "these",  "they", "this", "to",   "was",   "we",   "were", "what",    "when",
+      "where", "which", "who",    "why",  "will", "with", "would", "you",  "your", "project", "about"};
   return common.contains(word);
 }
 
@@ -78,7 +79,28 @@ struct Candidate {
   Hit hit;
   std::vector<bool> here, near;
   bool whole = false;  // it has the whole query
-  double place = 0;    // what kind of line in what kind of file
+  double weight = 1;   // what kind of line in what kind of file
+};
+
+/// How much lines tell: prose explains, code and lists of changes only mention.
+class Kinds {
+ public:
+  explicit Kinds(std::string_view path)
+      : markdown_(path.ends_with(".md")), prose_(markdown_ || path.ends_with(".txt") || path.ends_with(".rst")) {
+    const std::string name = lowered(path.substr(path.rfind('/') + 1));
+    if (name.starts_with("changelog") || name.starts_with("changes") || name.starts_with("news")) file_ = 0.6;
+  }
+  /// Takes the lines in their order.
+  double weight(std::string_view line) {
+    if (markdown_ && line.starts_with("```")) fenced_ = !fenced_;
+    if (!prose_ || fenced_) return 0.4 * file_;
+    return (markdown_ && line.starts_with('#') ? 1.2 : 1.0) * file_;
+  }
+
+ private:
+  bool markdown_, prose_;
+  bool fenced_ = false;
+  double file_ = 1;
 };
 
 /// Reads files and keeps what has to do with the query.
@@ -102,10 +124,12 @@ class Collector {
         if (begins_word(low_lines[i], stems_[w])) has[i][w] = anywhere[w] = true;
     }
     for (std::size_t w = 0; w < stems_.size(); ++w) files_with_[w] += anywhere[w] ? 1 : 0;
+    Kinds kinds(path);
     for (std::size_t i = 0; i < lines.size(); ++i) {
+      const double weight = kinds.weight(lines[i]);
       const bool whole = !phrase_.empty() && low_lines[i].find(phrase_) != std::string_view::npos;
       if (!whole && std::none_of(has[i].begin(), has[i].end(), [](bool b) { return b; })) continue;
-      if (candidates_.size() < max_candidates) candidates_.push_back(candidate(path, lines, has, i, whole));
+      if (candidates_.size() < max_candidates) candidates_.push_back(candidate(path, lines, has, i, whole, weight));
     }
   }
 
@@ -133,7 +157,7 @@ class Collector {
   }
 
   Candidate candidate(const std::string& path, const std::vector<std::string_view>& lines,
-                      const std::vector<std::vector<bool>>& has, std::size_t i, bool whole) const {
+                      const std::vector<std::vector<bool>>& has, std::size_t i, bool whole, double weight) const {
     Candidate c;
     c.hit = {digest::valid_utf8(path, 300), i + 1, digest::valid_utf8(lines[i], 200)};
     c.here = has[i];
@@ -143,19 +167,17 @@ class Collector {
     for (std::size_t j = i >= reach ? i - reach : 0; j < last; ++j)
       for (std::size_t w = 0; w < stems_.size(); ++w)
         if (has[j][w]) c.near[w] = true;
-    const bool prose = path.ends_with(".md") || path.ends_with(".txt");
-    if (prose) c.place += 0.5;
-    if (prose && lines[i].starts_with('#')) c.place += 1.0;
+    c.weight = weight;
     return c;
   }
 
   double score(const Candidate& c) const {
-    double score = c.place + (c.whole ? 100.0 : 0.0);
+    double score = 0;
     for (std::size_t w = 0; w < stems_.size(); ++w) {
       const double weight = std::log(1.0 + static_cast<double>(files_) / (1.0 + static_cast<double>(files_with_[w])));
       score += (c.here[w] ? 1.0 + weight : 0.0) + (c.near[w] ? 0.7 * (1.0 + weight) : 0.0);
     }
-    return score;
+    return score * c.weight + (c.whole ? 100.0 : 0.0);
   }
 
   std::string phrase_;

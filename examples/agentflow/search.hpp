@@ -22,7 +22,7 @@ std::vector<std::string> key_words(std::string_view text);
 
 /// Gives the best lines first. A line that has the whole query, whatever the case, is better than any other; then what
 /// counts is how many of its words stand in the line and near it, rare words more than common ones, and headings and
-/// prose before code. At most one line for every ten of a file.
+/// prose more than code and lists of changes. At most one line for every ten of a file.
 std::vector<Hit> search(const Root& root, const std::string& folder, const std::string& query, std::size_t max_hits);
 
 }  // namespace agent_cli

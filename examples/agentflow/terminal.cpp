@@ -17,7 +17,8 @@ std::string safe_text(std::string_view text) {
     // U+0080 to U+009F are control characters too, and U+202A to U+202E and U+2066 to U+2069 turn the text around.
     if (c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0) {
       ++i;
-    } else if (c == 0xE2 && i + 2 < text.size() && (text.substr(i + 1, 1) == "\x80" || text.substr(i + 1, 1) == "\x81") &&
+    } else if (c == 0xE2 && i + 2 < text.size() &&
+               (text.substr(i + 1, 1) == "\x80" || text.substr(i + 1, 1) == "\x81") &&
                ((static_cast<unsigned char>(text[i + 1]) == 0x80 && static_cast<unsigned char>(text[i + 2]) >= 0xAA &&
                  static_cast<unsigned char>(text[i + 2]) <= 0xAE) ||
                 (static_cast<unsigned char>(text[i + 1]) == 0x81 && static_cast<unsigned char>(text[i + 2]) >= 0xA6 &&
@@ -33,22 +34,40 @@ std::string safe_text(std::string_view text) {
 void Printer::see(const af::Chunk& chunk) {
   if (trace_) fmt::print(err_, "{}\n", safe_text(chunk.to_json()));
   if (chunk.kind() == af::chunk_kind::token) {
-    const std::string text = safe_text(chunk.content());
-    std::fwrite(text.data(), 1, text.size(), out_);
-    std::fflush(out_);
-    in_line_ = !text.empty() && text.back() != '\n';
+    say(chunk.content());
   } else if (chunk.kind() == af::chunk_kind::message) {
-    finish();
+    end_line();
     for (const auto& call : chunk.message().tool_calls())
       fmt::print(err_, "  -> {} {}\n", safe_text(call.name), safe_text(call.arguments.dump()));
-    if (chunk.message().role() == af::Role::assistant && !chunk.message().text().empty())
-      fmt::print(out_, "{}\n", safe_text(chunk.message().text()));
+    if (chunk.message().role() == af::Role::assistant && !chunk.message().text().empty()) {
+      say(chunk.message().text());
+      end_line();
+    }
   }
 }
 
+void Printer::say(const std::string& text) {
+  const std::string safe = safe_text(text);
+  if (safe.empty()) return;
+  in_line_ = safe.back() != '\n';
+  // Events go to the same terminal: they must not stand in the middle of the answer.
+  if (trace_) {
+    held_ += safe;
+    return;
+  }
+  std::fwrite(safe.data(), 1, safe.size(), out_);
+  std::fflush(out_);
+}
+
+void Printer::end_line() {
+  if (in_line_) say("\n");
+}
+
 void Printer::finish() {
-  if (in_line_) std::fputc('\n', out_);
-  in_line_ = false;
+  end_line();
+  std::fwrite(held_.data(), 1, held_.size(), out_);
+  std::fflush(out_);
+  held_.clear();
 }
 
 af::Approval ask_approval(const af::ToolCallBlock& call, std::istream& in, std::FILE* out) {

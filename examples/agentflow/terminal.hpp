@@ -14,19 +14,24 @@ namespace agent_cli {
 /// Text that cannot change what a terminal does: control characters but tab and newline are left out.
 std::string safe_text(std::string_view text);
 
-/// Prints a run as it goes: the answer to `out`, tool calls and, with `trace`, every event to `err`.
+/// Prints a run as it goes: the answer to `out`, tool calls to `err`. With `trace` also every event to `err`, a line of
+/// JSON each; the answer then follows at the end.
 class Printer {
  public:
   Printer(std::FILE* out, std::FILE* err, bool trace) : out_(out), err_(err), trace_(trace) {}
   void see(const agentflow::Chunk& chunk);
-  /// Ends the line of the answer.
+  /// Ends the answer.
   void finish();
 
  private:
+  void say(const std::string& text);
+  void end_line();
+
   std::FILE* out_;
   std::FILE* err_;
   bool trace_;
   bool in_line_ = false;
+  std::string held_;
 };
 
 /// Asks before a call is made: y, n, or e and other arguments as JSON. No input means no.

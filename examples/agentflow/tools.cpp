@@ -27,7 +27,8 @@ namespace af = agentflow;
 struct Calculation {
   std::string expression;
 };
-AGENTFLOW_PARAMS(Calculation, (expression, "Such as \"(3 + 4) * sqrt(2)\"; knows + - * / % ^, pi, e, min, max, ln, ..."))
+AGENTFLOW_PARAMS(Calculation,
+                 (expression, "Such as \"(3 + 4) * sqrt(2)\"; knows + - * / % ^, pi, e, min, max, ln, ..."))
 
 struct Folder {
   std::optional<std::string> folder;
@@ -87,7 +88,8 @@ std::string search_text(const Root& root, const Search& what) {
   if (key_words(what.query).empty() && what.query.find_first_not_of(" \t") == std::string::npos)
     throw af::tool_error("the query is empty");
   std::string out;
-  for (const auto& hit : search(root, what.folder.value_or("."), what.query, std::min(what.max_results.value_or(10), 50U)))
+  for (const auto& hit :
+       search(root, what.folder.value_or("."), what.query, std::min(what.max_results.value_or(10), 50U)))
     out += fmt::format("{}:{}: {}\n", hit.path, hit.line, hit.text);
   return out.empty() ? "Nothing was found." : out;
 }
@@ -147,11 +149,11 @@ af::ToolSet make_tools(std::shared_ptr<const Root> root, bool may_write) {
                      af::blocking([root](const Search& s) { return search_text(*root, s); })));
   tools.add(af::tool("read_file", "Reads lines of a text file",
                      af::blocking([root](const Reading& r) { return read_text(*root, r); })));
-  tools.add(af::tool("digest", "Sums up a folder: languages, key terms, the files that matter most, near-duplicates",
-                     af::blocking([root](const Folder& f, af::ToolContext& ctx) { return digest_text(*root, f, ctx); })));
+  tools.add(
+      af::tool("digest", "Sums up a folder: languages, key terms, the files that matter most, near-duplicates",
+               af::blocking([root](const Folder& f, af::ToolContext& ctx) { return digest_text(*root, f, ctx); })));
   if (may_write)
-    tools.add(af::tool("write_file", "Writes a new text file",
-                       af::blocking([root](const Writing& w) {
+    tools.add(af::tool("write_file", "Writes a new text file", af::blocking([root](const Writing& w) {
                          root->create(w.path, w.content);
                          return fmt::format("Wrote {} bytes to {}.", w.content.size(), w.path);
                        }),

@@ -7,6 +7,8 @@
 
 #include <agentflow/core/json.hpp>
 
+#include "prebuilt/handoff_mark.hpp"
+
 namespace agentflow {
 namespace {
 
@@ -36,7 +38,7 @@ std::shared_ptr<Tool> handoff(const std::string& agent, std::string description)
   return std::make_shared<Handoff>(agent, std::move(description));
 }
 
-Message mark_handoff(Message message, std::string_view agent) {
+Message detail::mark_handoff(Message message, const std::string& agent) {
   return std::move(message).with_metadata(JsonValue(nlohmann::json{{mark, agent}}));
 }
 

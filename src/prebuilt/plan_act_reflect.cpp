@@ -14,16 +14,16 @@
 namespace agentflow {
 namespace detail {
 
-struct Plan {
+struct PlannedSteps {
   std::vector<std::string> steps;
 };
-AGENTFLOW_PARAMS(Plan, (steps, "What to do, one step each, in order"))
+AGENTFLOW_PARAMS(PlannedSteps, (steps, "What to do, one step each, in order"))
 
-struct Verdict {
+struct PlanVerdict {
   std::optional<std::string> answer;
   std::optional<std::vector<std::string>> steps;
 };
-AGENTFLOW_PARAMS(Verdict, (answer, "The answer to the question, if it can be given"),
+AGENTFLOW_PARAMS(PlanVerdict, (answer, "The answer to the question, if it can be given"),
                  (steps, "Otherwise: what else to do, one step each"))
 
 namespace {
@@ -66,8 +66,8 @@ std::vector<Message> with_instruction(const PlanState& s, const std::string& pro
 
 asio::awaitable<Update<PlanState>> make_plan(std::shared_ptr<ChatModel> model, std::string prompt, PlanState s) {
   auto messages = with_instruction(s, prompt, "Do not answer yet. Make a plan: the steps that lead to the answer.");
-  auto work = ask_for<Plan>(std::move(model), std::move(messages));
-  Plan plan = co_await std::move(work);
+  auto work = ask_for<PlannedSteps>(std::move(model), std::move(messages));
+  PlannedSteps plan = co_await std::move(work);
   Update<PlanState> update;
   update.write<&PlanState::plan>(std::move(plan.steps)).write<&PlanState::done>(0).write<&PlanState::round>(1);
   co_return update;
@@ -78,8 +78,8 @@ asio::awaitable<Command<PlanState>> reflect(std::shared_ptr<ChatModel> model, st
   std::string instruction = "These steps were done, and this came out:\n" + numbered(s.findings);
   instruction += last ? "Answer the question now, as well as you can."
                       : "If this is enough, answer the question. If not, say what else to do.";
-  auto work = ask_for<Verdict>(std::move(model), with_instruction(s, prompt, instruction));
-  Verdict verdict = co_await std::move(work);
+  auto work = ask_for<PlanVerdict>(std::move(model), with_instruction(s, prompt, instruction));
+  PlanVerdict verdict = co_await std::move(work);
   Command<PlanState> next;
   Update<PlanState> update;
   if (!last && !verdict.answer && verdict.steps && !verdict.steps->empty()) {

@@ -7,9 +7,9 @@
 #include <fmt/format.h>
 
 #include <agentflow/core/json.hpp>
-#include <agentflow/prebuilt/handoff.hpp>
 
 #include "core/json_text.hpp"
+#include "prebuilt/handoff_mark.hpp"
 
 namespace agentflow {
 namespace {
@@ -44,10 +44,12 @@ class NodeHost final : public ToolHost {
 
 /// Text fit for a message: UTF-8, and not longer than so many bytes.
 std::string fitting(std::string text, std::size_t max_bytes) {
-  for (;;) {
-    const std::size_t bad = detail::find_invalid_utf8(text);
+  // Each search goes on after the last find, so that a megabyte of binary takes no longer than one of text.
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const std::size_t bad = detail::find_invalid_utf8(std::string_view(text).substr(at));
     if (bad == detail::all_valid) break;
-    text[bad] = '?';
+    at += bad;
+    text[at] = '?';
   }
   if (text.size() <= max_bytes) return text;
   const std::size_t whole = text.size();
@@ -175,7 +177,7 @@ asio::awaitable<Command<ToolTurn>> ask_approval(std::shared_ptr<const ToolSet> t
 
 Update<ToolTurn> finish(const Tool& tool, const ToolTurn& turn, ToolResult result) {
   Message message = to_message(only_call(turn), std::move(result), tool.options().max_output_bytes());
-  if (!tool.hands_off_to().empty()) message = mark_handoff(std::move(message), tool.hands_off_to());
+  if (!tool.hands_off_to().empty()) message = detail::mark_handoff(std::move(message), tool.hands_off_to());
   return result_of(turn.call, std::move(message));
 }
 

@@ -7,4 +7,6 @@
 
 namespace af = agentflow;
 
-int main() { auto tool = af::tool("t", "", af::blocking([]() -> asio::awaitable<int> { co_return 1; })); }
+int main() {
+  auto tool = af::tool("t", "", af::blocking([]() -> asio::awaitable<int> { co_return 1; }));
+}

@@ -14,4 +14,6 @@ AGENTFLOW_PARAMS(Params, n)
 
 struct Opaque {};
 
-int main() { auto tool = af::tool("t", "", [](Params, Params) {}); }
+int main() {
+  auto tool = af::tool("t", "", [](Params, Params) {});
+}

@@ -14,4 +14,6 @@ AGENTFLOW_PARAMS(Params, n)
 
 struct Opaque {};
 
-int main() { auto tool = af::tool("t", "", [](Params) { return Opaque(); }); }
+int main() {
+  auto tool = af::tool("t", "", [](Params) { return Opaque(); });
+}

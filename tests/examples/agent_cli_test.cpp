@@ -78,9 +78,9 @@ std::string refusal(F&& fn) {
 /// One question to the agent, with the tools it called.
 std::pair<std::string, std::vector<std::string>> ask(const Sandbox& box, const std::string& question,
                                                      bool may_write = false) {
-  const auto app = af::react_agent(std::make_shared<agent_cli::OfflineModel>(),
-                                   agent_cli::make_tools(box.root(), may_write))
-                       .compile();
+  const auto app =
+      af::react_agent(std::make_shared<agent_cli::OfflineModel>(), agent_cli::make_tools(box.root(), may_write))
+          .compile();
   const auto result = app.invoke(question);
   std::vector<std::string> called;
   for (const auto& message : result->messages)
@@ -102,11 +102,29 @@ TEST_CASE("Paths that try to leave the root are refused") {
   const Sandbox box;
   const auto root = box.root();
   const std::string secret = box.base() / "secret.txt";
-  for (const std::string& path :
-       Words{"../secret.txt", "docs/../../secret.txt", "..", "docs/..", secret, "/etc/passwd", "link.txt",
-             "up/secret.txt", "inside/notes.txt", "up/root/../secret.txt", "docs/deep/../../../secret.txt",
-             std::string("readme.md\0x", 11), "./../secret.txt", "pipe", ".", "", "docs", "nowhere", "readme.md/x",
-             std::string(5'000, 'a'), "a/" + std::string(300, 'b'), "link.txt/", "docs/deep/../../readme.md"}) {
+  for (const std::string& path : Words{"../secret.txt",
+                                       "docs/../../secret.txt",
+                                       "..",
+                                       "docs/..",
+                                       secret,
+                                       "/etc/passwd",
+                                       "link.txt",
+                                       "up/secret.txt",
+                                       "inside/notes.txt",
+                                       "up/root/../secret.txt",
+                                       "docs/deep/../../../secret.txt",
+                                       std::string("readme.md\0x", 11),
+                                       "./../secret.txt",
+                                       "pipe",
+                                       ".",
+                                       "",
+                                       "docs",
+                                       "nowhere",
+                                       "readme.md/x",
+                                       std::string(5'000, 'a'),
+                                       "a/" + std::string(300, 'b'),
+                                       "link.txt/",
+                                       "docs/deep/../../readme.md"}) {
     const std::string message = refusal([&] { root->read(path); });
     CHECK(message != "(not refused)");
     CHECK(message.find("the secret word") == std::string::npos);
@@ -182,12 +200,14 @@ TEST_CASE("Search puts the best line first") {
 TEST_CASE("The offline planner calls the tools that a request needs") {
   const Sandbox box;
   using Called = std::pair<std::string, Words>;
-  CHECK(ask(box, "What is 12 * (3 + 4)?") == Called("12 * (3 + 4) = 84", {R"(calculator{"expression":"12 * (3 + 4)"})"}));
+  CHECK(ask(box, "What is 12 * (3 + 4)?") ==
+        Called("12 * (3 + 4) = 84", {R"x(calculator{"expression":"12 * (3 + 4)"})x"}));
   CHECK(ask(box, "what time is it?").second == Words{"clock{}"});
   CHECK(ask(box, "List files in docs") == Called("deep/\nnotes.txt  (26 bytes)", {R"(list_files{"folder":"docs"})"}));
   CHECK(ask(box, "read docs/notes.txt").first == "one\ntwo\nthree\nhoney again");
   CHECK(ask(box, "search for honey again in docs") ==
-        Called("docs/notes.txt:4: honey again", {R"(search_files{"folder":"docs","query":"honey again"})"}));
+        Called("docs/notes.txt:4: honey again\ndocs/deep/code.cpp:1: int main() {}  // honey",
+               {R"(search_files{"folder":"docs","query":"honey again"})"}));
   CHECK(ask(box, "summarise docs").second == Words{R"(digest{"folder":"docs"})"});
   CHECK(ask(box, "summarise docs").first.find("C++") != std::string::npos);
   CHECK(ask(box, "1 + 1; 2 * 3").first == "1 + 1 = 2\n2 * 3 = 6");
@@ -198,8 +218,8 @@ TEST_CASE("The offline planner calls the tools that a request needs") {
 TEST_CASE("A question is answered with the passage that fits, from a file that was read") {
   const Sandbox box;
   const auto answered = ask(box, "How does the hive merge its reports?");
-  CHECK(answered.second == Words{R"(search_files{"max_results":5,"query":"How does the hive merge its reports"})",
-                                 R"(read_file{"first_line":2,"lines":14,"path":"readme.md"})"});
+  CHECK(answered.second == Words{R"(search_files{"max_results":5,"query":"hive, merge, reports"})",
+                                 R"(read_file{"first_line":1,"lines":20,"path":"readme.md"})"});
   CHECK(answered.first.find("not a language model") != std::string::npos);
   CHECK(answered.first.find("  | The hive merges reports field by field.\n") != std::string::npos);
   CHECK(ask(box, "Where are the zebras?").first == "Nothing was found.");
@@ -254,6 +274,7 @@ TEST_CASE("The command line is understood, or refused") {
   CHECK(parse({"ask", "-h"}).options.command == Options::Command::help);
   CHECK(parse({"--graph"}).options.graph);
   CHECK(parse({"ask", "--graph"}).error.empty());
-  for (const Words& bad : std::vector<Words>{{"ask"}, {"chat", "x"}, {"sing"}, {"ask", "--loud", "x"}, {"ask", "x", "--root"}})
+  for (const Words& bad :
+       std::vector<Words>{{"ask"}, {"chat", "x"}, {"sing"}, {"ask", "--loud", "x"}, {"ask", "x", "--root"}})
     CHECK_FALSE(parse(bad).error.empty());
 }

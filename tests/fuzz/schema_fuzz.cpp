@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// JSON Schema: any schema and any value, a line each, come to an end; what is said of a value is the same every time, and
-// points into it.
+// JSON Schema: any schema and any value, a line each, come to an end; what is said of a value is the same every time,
+// and points into it.
 #include <agentflow/core/json_schema.hpp>
 
 #include <cstddef>

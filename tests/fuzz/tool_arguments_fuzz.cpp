@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Tool arguments: whatever a model writes, there is one result for its call: what the tool made of it, or what is wrong.
+// Tool arguments: whatever a model writes, there is one result for its call: what the tool made of it, or what is
+// wrong.
 #include <agentflow/prebuilt/tool_node.hpp>
 
 #include <cstddef>
@@ -69,8 +70,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto* result = message.content().front().get_if<af::ToolResultBlock>();
   if (result == nullptr || result->call_id != "id" || result->text.size() > 9'000) std::abort();
   // What was decoded is what was given, as far as the tool can tell.
-  if (!result->is_error && only_result(result->data, "weather").content().front().get_if<af::ToolResultBlock>()->data !=
-                               result->data)
+  if (!result->is_error &&
+      only_result(result->data, "weather").content().front().get_if<af::ToolResultBlock>()->data != result->data)
     std::abort();
   if (!only_result(arguments, text.substr(0, 64)).content().front().get_if<af::ToolResultBlock>()->is_error &&
       text != "weather")

@@ -15,6 +15,7 @@
 
 #include "support/alive.hpp"
 #include "support/catch.hpp"
+#include "support/disturb.hpp"
 #include "support/tool_run.hpp"
 
 namespace af = agentflow;
@@ -96,9 +97,8 @@ TEST_CASE("The model is asked, its calls are made, and it is asked again") {
   const auto result = app.invoke("2 + 3 + 1?");
   CHECK(texts(result.state) ==
         std::vector<std::string>{"user: 2 + 3 + 1?", R"(assistant (adder): [tool_call add {"a":2,"b":3}])",
-                                 "tool (add): [tool_result call_1 5]",
-                                 R"(assistant (adder): [tool_call add {"a":5,"b":1}])",
-                                 "tool (add): [tool_result call_2 6]", "assistant (adder): It is 6."});
+                                 "tool (add): [tool_result 5]", R"(assistant (adder): [tool_call add {"a":5,"b":1}])",
+                                 "tool (add): [tool_result 6]", "assistant (adder): It is 6."});
   CHECK(model->left() == 0);
   const auto requests = model->requests();
   REQUIRE(requests.size() == 3);
@@ -216,6 +216,30 @@ TEST_CASE("Cancelling a run destroys the stream of the model") {
   CHECK(loop.clock()->passed() <= 4s);
 }
 
+TEST_CASE("A turn of an agent may be cancelled or abandoned at any point") {
+  const auto wait = af::tool("wait", "", []() -> asio::awaitable<std::string> {
+    const Alive mark;
+    co_await af::sleep(1s);  // on the loop's clock
+    co_return "waited";
+  });
+  const auto make = [&]() -> asio::awaitable<void> {
+    auto model = std::make_shared<ScriptedModel>();
+    model->call("wait").reply("Done, at last.");
+    af::StateGraph<> graph;
+    graph.add_node("helper", af::react_agent(model, {wait}).compile());
+    graph.set_entry_point("helper").add_edge("helper", "END");
+    const auto app = graph.compile();
+    auto run = app.astream("go", af::RunConfig().stream(af::stream_mode::messages));
+    for (;;) {
+      const auto chunk = co_await run.next();
+      if (!chunk) break;
+    }
+    const auto result = co_await run.result();
+    CHECK(result->messages.back().text() == "Done, at last.");
+  };
+  CHECK(disturb_everywhere(make) > 3);
+}
+
 TEST_CASE("Options: a prompt with fields, a state of one's own, a hook on requests, a view of the history") {
   auto model = std::make_shared<ScriptedModel>();
   model->reply("Yes.");
@@ -233,8 +257,7 @@ TEST_CASE("Options: a prompt with fields, a state of one's own, a hook on reques
   const auto request = model->requests().at(0);
   CHECK(request.temperature == 0.5);
   REQUIRE(request.messages.size() == 2);
-  CHECK(request.messages[0].text() ==
-        "You help {orders} Ann, who ordered [\"tea\",\"milk\"]. Answer as {\"a\": 1}.");
+  CHECK(request.messages[0].text() == "You help {orders} Ann, who ordered [\"tea\",\"milk\"]. Answer as {\"a\": 1}.");
   CHECK(request.messages[1].text() == "two");
 }
 

@@ -111,25 +111,25 @@ TEST_CASE("A long conversation is summed up in its own place") {
 TEST_CASE("A sequence runs its steps one after the other") {
   auto model = std::make_shared<af::testing::ScriptedModel>();
   model->reply("b");
-  const auto app = af::sequential(af::step("first", [](const af::AgentState&) { return "a"; }),
-                                  af::step("agent", af::react_agent(model).compile()),
-                                  af::step("last", [](const af::AgentState& s) { return s.messages.back().text() + "c"; }))
-                       .compile();
+  const auto app =
+      af::sequential(af::step("first", [](const af::AgentState&) { return "a"; }),
+                     af::step("agent", af::react_agent(model).compile()),
+                     af::step("last", [](const af::AgentState& s) { return s.messages.back().text() + "c"; }))
+          .compile();
   const auto result = app.invoke("go");
   CHECK(result->messages.back().text() == "bc");
   CHECK(result.steps() == 3);
 }
 
 TEST_CASE("Map and reduce: each item once, results in the order of the items") {
-  const auto app = af::map_reduce<Work>(
-                       [](const Work& w) { return w.items; },
-                       [](const int& item) {
-                         return af::Update<Work>().write<&Work::doubled>(std::vector<int>{2 * item});
-                       },
-                       [](Work w) {
-                         for (const int n : w.doubled) w.total += n;
-                         return w;
-                       })
+  const auto app = af::map_reduce<Work>([](const Work& w) { return w.items; },
+                                        [](const int& item) {
+                                          return af::Update<Work>().write<&Work::doubled>(std::vector<int>{2 * item});
+                                        },
+                                        [](Work w) {
+                                          for (const int n : w.doubled) w.total += n;
+                                          return w;
+                                        })
                        .compile();
   Work work;
   work.items = {3, 1, 2};

@@ -76,8 +76,9 @@ TEST_CASE("Two handovers in one answer run side by side") {
 TEST_CASE("A supervisor may have tools of its own, and errs without harm") {
   auto boss = script(), math = script();
   boss->call("ping").call("transfer_to_nobody").reply("Fine.");
-  const auto result =
-      af::supervisor(boss, {worker("math", math)}, {}, {af::tool("ping", "", [] { return "pong"; })}).compile().invoke("go");
+  const auto result = af::supervisor(boss, {worker("math", math)}, {}, {af::tool("ping", "", [] { return "pong"; })})
+                          .compile()
+                          .invoke("go");
   CHECK(results_in(result.state)[0].text == "pong");
   CHECK(results_in(result.state)[1].is_error);
   CHECK(result->messages.back().text() == "Fine.");

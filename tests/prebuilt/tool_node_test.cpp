@@ -12,6 +12,7 @@
 
 #include "support/alive.hpp"
 #include "support/catch.hpp"
+#include "support/disturb.hpp"
 #include "support/on_loop.hpp"
 #include "support/tool_run.hpp"
 
@@ -82,7 +83,8 @@ TEST_CASE("Calls run side by side, and their results come in the order of the ca
 
 TEST_CASE("More than nine calls keep their order") {
   std::vector<af::ToolCallBlock> calls;
-  for (int i = 0; i < 30; ++i) calls.push_back(call_of("add_one", "{\"n\": " + std::to_string(i) + "}", std::to_string(i)));
+  for (int i = 0; i < 30; ++i)
+    calls.push_back(call_of("add_one", "{\"n\": " + std::to_string(i) + "}", std::to_string(i)));
   const auto results = make_calls(af::ToolNode({add_one()}), calls);
   REQUIRE(results.size() == 30);
   for (int i = 0; i < 30; ++i) CHECK(results[static_cast<std::size_t>(i)].call_id == std::to_string(i));
@@ -101,8 +103,9 @@ TEST_CASE("What a model gets wrong is told to it, and the other calls are made")
         "The arguments of add_one are not right:\nthe value: must be object, and is string\n"
         "Correct them and call it again.");
   // The schema lets any integer through; the type does not.
-  CHECK(only_text(node, call_of("add_one", R"({"n": 3000000000})")) ==
-        "The tool failed: the arguments are not right: n: out of range: 3000000000 is more than 2147483647");
+  CHECK(
+      only_text(node, call_of("add_one", R"({"n": 3000000000})")) ==
+      "The tool failed: the arguments are not right: n: out of range: 3000000000 is not in [-2147483648, 2147483647]");
   CHECK(only_text(af::ToolNode(af::ToolSet()), call_of("any")) == "There are no tools.");
 
   const auto results =
@@ -117,10 +120,15 @@ TEST_CASE("Hostile calls are refused in few words") {
   const af::ToolNode node({add_one()});
   std::string deep = "1";
   for (int i = 0; i < 120; ++i) deep = "[" + deep + "]";
-  const std::vector<std::string> hostile = {
-      deep, "null", "{\"n\": " + deep + "}", R"({"n": 1e308})", R"({"n": -9223372036854775808})", R"({"": 1})",
-      "{\"n\": \"" + std::string(200'000, 'x') + "\"}", R"({"__proto__": {}, "n": 1})",
-      "{\"" + std::string(50'000, 'k') + "\": 1}"};
+  const std::vector<std::string> hostile = {deep,
+                                            "null",
+                                            "{\"n\": " + deep + "}",
+                                            R"({"n": 1e308})",
+                                            R"({"n": -9223372036854775808})",
+                                            R"({"": 1})",
+                                            "{\"n\": \"" + std::string(200'000, 'x') + "\"}",
+                                            R"({"__proto__": {}, "n": 1})",
+                                            "{\"" + std::string(50'000, 'k') + "\": 1}"};
   for (const auto& arguments : hostile) CHECK(only_text(node, call_of("add_one", arguments)).size() < 5'000);
   CHECK(only_text(node, call_of("\x1b[31m" + std::string(10'000, 'a'))).size() < 500);
   CHECK(only_text(node, af::ToolCallBlock("c1", "../../etc/passwd")) ==
@@ -146,7 +154,8 @@ TEST_CASE("What a tool throws is told to the model") {
   CHECK(only_text(failing([]() -> std::string { throw std::runtime_error(std::string(100'000, 'x')); }), call_of("t"))
             .size() < 5'000);
   CHECK(only_text(failing([]() -> std::string { throw std::runtime_error("\xff\xfe"); }), call_of("t")) ==
-        "The tool failed: ??");
+        "The tool failed: ?"
+        "?");
   CHECK(only_text(failing([] { return af::ToolResult::failure("try another city"); }), call_of("t")) ==
         "try another city");
 }
@@ -156,9 +165,9 @@ TEST_CASE("A timeout cancels the call, and is told to the model; the others go o
   const auto slow = af::tool(
       "slow", "", [](af::ToolContext& ctx) -> asio::awaitable<void> { co_await ctx.sleep(1h); },
       af::ToolOptions().timeout(2s));
-  const auto app = tool_graph(af::ToolNode(af::ToolSet({slow, waiter("long", 1min), waiter("short", 3s)}),
-                                           af::ToolNodeOptions().timeout(5s)),
-                              af::CompileOptions().clock(loop.clock()));
+  const auto app = tool_graph(
+      af::ToolNode(af::ToolSet({slow, waiter("long", 1min), waiter("short", 3s)}), af::ToolNodeOptions().timeout(5s)),
+      af::CompileOptions().clock(loop.clock()));
   const auto result = loop.run(
       app.ainvoke(state_of(calling({call_of("slow"), call_of("long", "{}", "c2"), call_of("short", "{}", "c3")}))));
   CHECK(loop.clock()->passed() == 5s);
@@ -175,26 +184,44 @@ TEST_CASE("Cancelling the run cancels the calls and joins them") {
   af::testing::VirtualLoop loop;
   const auto app = tool_graph(af::ToolNode({waiter("long", 1h)}), af::CompileOptions().clock(loop.clock()));
   auto run = app.start(loop.executor(), state_of(calling({call_of("long"), call_of("long", "{}", "c2")})));
-  loop.after(12, [&] {
+  const auto watch = [&]() -> asio::awaitable<void> {
+    co_await af::sleep(1s);
     CHECK(Alive::count() == 2);
     run.cancel();
-  });
-  CHECK_THROWS_AS(loop.run(run.result()), af::cancelled_error);
+    co_await run.result();
+  };
+  CHECK_THROWS_AS(loop.run(watch()), af::cancelled_error);
   CHECK(Alive::count() == 0);
-  CHECK(loop.clock()->passed() < 1h);
+  CHECK(loop.clock()->passed() == 1s);
+}
+
+TEST_CASE("Calls may be cancelled or abandoned at any point") {
+  const auto wait = af::tool("wait", "", [](const Amount& a) -> asio::awaitable<int> {
+    const Alive mark;
+    co_await af::sleep(1s * a.n);  // on the loop's clock
+    co_return a.n;
+  });
+  const auto app = tool_graph(af::ToolNode({wait, add_one()}));
+  const auto make = [&]() -> asio::awaitable<void> {
+    auto work = app.ainvoke(state_of(
+        calling({call_of("wait", R"({"n": 2})"), call_of("wait", R"({"n": 1})", "b"), call_of("add_one", "{}", "c")})));
+    const auto result = co_await std::move(work);
+    CHECK(results_in(result.state).size() == 3);
+  };
+  CHECK(disturb_everywhere(make) > 3);
 }
 
 TEST_CASE("A long result is cut where characters end, and says so") {
-  const auto tool = af::tool("long", "", [] { return std::string(10, 'x') + "\u00e9\u00e9"; },
-                             af::ToolOptions().max_output_bytes(11));
+  const auto tool = af::tool(
+      "long", "", [] { return std::string(10, 'x') + "\u00e9\u00e9"; }, af::ToolOptions().max_output_bytes(11));
   CHECK(make_calls(af::ToolNode({tool}), {call_of("long")})[0].text ==
         "xxxxxxxxxx\n[cut: these are the first 10 of 14 bytes]");
   const auto megabytes = af::tool("big", "", [] { return std::string(std::size_t{3} << 20, 'x'); });
   const auto text = make_calls(af::ToolNode({megabytes}), {call_of("big")})[0].text;
   CHECK(text.size() < (std::size_t{1} << 20) + 100);
   CHECK(text.ends_with("\n[cut: these are the first 1048576 of 3145728 bytes]"));
-  const auto data = af::tool("data", "", [] { return std::vector<int>(1'000, 7); },
-                             af::ToolOptions().max_output_bytes(20));
+  const auto data =
+      af::tool("data", "", [] { return std::vector<int>(1'000, 7); }, af::ToolOptions().max_output_bytes(20));
   const auto cut = make_calls(af::ToolNode({data}), {call_of("data")})[0];
   CHECK(cut.data.is_null());
   CHECK(cut.text == "[7,7,7,7,7,7,7,7,7,7\n[cut: these are the first 20 of 2001 bytes]");
@@ -202,7 +229,11 @@ TEST_CASE("A long result is cut where characters end, and says so") {
 
 TEST_CASE("Bytes that are no text are replaced") {
   const auto tool = af::tool("binary", "", [] { return std::string("a\xff\xc3(b"); });
-  CHECK(make_calls(af::ToolNode({tool}), {call_of("binary")})[0].text == "a??(b");
+  CHECK(make_calls(af::ToolNode({tool}), {call_of("binary")})[0].text ==
+        "a?"
+        "?(b");
+  const auto megabytes = af::tool("big", "", [] { return std::string(std::size_t{1} << 20, '\xff'); });
+  CHECK(make_calls(af::ToolNode({megabytes}), {call_of("big")})[0].text == std::string(std::size_t{1} << 20, '?'));
 }
 
 TEST_CASE("Calls past the limit are not made") {
@@ -213,8 +244,7 @@ TEST_CASE("Calls past the limit are not made") {
   auto results = make_calls(af::ToolNode({tool}), calls);
   REQUIRE(results.size() == 70);
   CHECK(made == 64);
-  CHECK(results[64].text ==
-        "Not called: at most 64 calls are made at once. Call it again if you still need it.");
+  CHECK(results[64].text == "Not called: at most 64 calls are made at once. Call it again if you still need it.");
   results = make_calls(af::ToolNode(af::ToolSet({tool}), af::ToolNodeOptions().max_calls(1)),
                        {call_of("count"), call_of("count", "{}", "c2")});
   CHECK_FALSE(results[0].is_error);
@@ -239,8 +269,9 @@ TEST_CASE("A call with side effects is confirmed: approved, denied, rewritten") 
   answer = af::Approval::rewrite(af::JsonValue::parse(R"({"n": 1})"));
   CHECK(make_calls(node, {call})[0].text == "moved 1");
   answer = af::Approval::rewrite(af::JsonValue::parse(R"({"n": "all"})"));
-  CHECK(only_text(node, call) ==
-        "The arguments of transfer are not right:\n/n: must be integer, and is string\nCorrect them and call it again.");
+  CHECK(
+      only_text(node, call) ==
+      "The arguments of transfer are not right:\n/n: must be integer, and is string\nCorrect them and call it again.");
   CHECK(made == std::vector<int>{5, 1});
   CHECK(asked.size() == 4);
   CHECK(asked[0] == R"(transfer{"n":5})");
@@ -261,8 +292,8 @@ TEST_CASE("A confirmation may be awaited, and one that fails is a no") {
         co_return af::Approval::approve();
       }));
   const auto app = tool_graph(node, af::CompileOptions().clock(loop.clock()));
-  const auto result = loop.run(app.ainvoke(
-      state_of(calling({call_of("transfer", R"({"n": 1})"), call_of("transfer", R"({"n": 2})", "c2")}))));
+  const auto result = loop.run(
+      app.ainvoke(state_of(calling({call_of("transfer", R"({"n": 1})"), call_of("transfer", R"({"n": 2})", "c2")}))));
   CHECK(results_in(result.state)[0].text == "moved 1");
   CHECK(results_in(result.state)[1].text == "The call could not be confirmed, and was not made.");
   CHECK(made == std::vector<int>{1});
@@ -303,9 +334,10 @@ TEST_CASE("A message without calls is an error of the graph's author") {
     tool_graph(af::ToolNode({add_one()})).invoke("hello");
     FAIL("must throw");
   } catch (const af::node_error& e) {
-    CHECK(e.message() ==
-          "node 'tools' failed: TOOL_001: the last message has no tool calls: route to the node of the tools only after "
-          "a message that has");
+    CHECK(
+        e.message() ==
+        "node 'tools' failed: TOOL_001: the last message has no tool calls: route to the node of the tools only after "
+        "a message that has");
   }
 }
 
@@ -324,9 +356,11 @@ TEST_CASE("A set of tools that cannot be offered is refused") {
   for (const std::string name : {"", "a b", "tools/x", "\xc3\xa9", "START", std::string(65, 'x').c_str()})
     CHECK(refusal([&] { af::ToolSet({af::tool(name, "", [] {})}); }).starts_with("a tool cannot be called "));
   CHECK(refusal([] {
-          af::ToolSet({af::tool("t", "", [](const af::JsonValue&) {},
-                                af::ToolOptions().parameters(af::JsonValue::parse(R"({"$ref": "http://x"})")))});
+          af::ToolSet({af::tool(
+              "t", "", [](const af::JsonValue&) {},
+              af::ToolOptions().parameters(af::JsonValue::parse(R"({"$ref": "http://x"})")))});
         }) ==
-        "the parameters of the tool 't': the schema is no good at '#/$ref': \"http://x\" refers to another document, which "
+        "the parameters of the tool 't': the schema is no good at '#/$ref': \"http://x\" refers to another document, "
+        "which "
         "is never fetched");
 }

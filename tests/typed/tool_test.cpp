@@ -140,7 +140,8 @@ TEST_CASE("A tool sees the run's ids, its clock, and the user's object") {
   };
   const auto tool = af::tool("who", "", [](af::ToolContext& ctx) {
     return ctx.user<Session>().user + " " + ctx.thread_id() + " " +
-           std::to_string(std::chrono::duration_cast<std::chrono::hours>(ctx.clock().now().time_since_epoch()).count()) +
+           std::to_string(
+               std::chrono::duration_cast<std::chrono::hours>(ctx.clock().now().time_since_epoch()).count()) +
            (ctx.run_id().is_nil() ? "" : " run");
   });
   af::testing::VirtualLoop loop;

@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <agentflow/core/config.hpp>
@@ -23,8 +22,5 @@ AGENTFLOW_API std::shared_ptr<Tool> handoff(const std::string& agent, std::strin
 /// The agents that the tool messages at the end of a conversation hand over to, each once, in the order of the calls.
 /// Only handoff tools are listened to, whatever other tools give back.
 AGENTFLOW_API std::vector<std::string> handoff_targets(const List<Message>& conversation);
-
-/// For the library: notes in the metadata of a tool message that it is a handoff.
-AGENTFLOW_API Message mark_handoff(Message message, std::string_view agent);
 
 }  // namespace agentflow
