@@ -3,6 +3,20 @@
 // testing/, and the components http/ and llm/.
 #pragma once
 
+#include <agentflow/async/background_tasks.hpp>
+#include <agentflow/async/blocking.hpp>
+#include <agentflow/async/gather.hpp>
+#include <agentflow/async/generator.hpp>
+#include <agentflow/async/outcome.hpp>
+#include <agentflow/async/retry.hpp>
+#include <agentflow/async/retry_policy.hpp>
+#include <agentflow/async/run.hpp>
+#include <agentflow/async/semaphore.hpp>
+#include <agentflow/async/shutdown_manager.hpp>
+#include <agentflow/async/shutdown_stats.hpp>
+#include <agentflow/async/sleep.hpp>
+#include <agentflow/async/timeout.hpp>
+#include <agentflow/core/call_site.hpp>
 #include <agentflow/core/checksum.hpp>
 #include <agentflow/core/clock.hpp>
 #include <agentflow/core/config.hpp>
@@ -21,6 +35,7 @@
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/graph/node.hpp>
 #include <agentflow/graph/options.hpp>
+#include <agentflow/graph/publisher.hpp>
 #include <agentflow/graph/state_ops.hpp>
 #include <agentflow/memory/memory_checkpointer.hpp>
 #include <agentflow/memory/memory_store.hpp>
@@ -35,6 +50,8 @@
 #include <agentflow/ports/store.hpp>
 #include <agentflow/ports/sync_checkpointer.hpp>
 #include <agentflow/ports/sync_store.hpp>
+#include <agentflow/run/background.hpp>
+#include <agentflow/run/debug.hpp>
 #include <agentflow/run/erased_graph.hpp>
 #include <agentflow/run/options.hpp>
 #include <agentflow/state/add_messages.hpp>
@@ -49,7 +66,9 @@
 #include <agentflow/state/reducers.hpp>
 #include <agentflow/state/update.hpp>
 #include <agentflow/typed/compiled_graph.hpp>
+#include <agentflow/typed/gather_graph.hpp>
 #include <agentflow/typed/input.hpp>
 #include <agentflow/typed/run.hpp>
 #include <agentflow/typed/state_graph.hpp>
+#include <agentflow/typed/with_graph.hpp>
 #include <agentflow/version.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Opt-in: makes results, chunks, errors, ids and messages printable with fmt.
+// Opt-in: makes results, chunks, errors, ids, messages and statistics printable with fmt.
 #pragma once
 
 #include <string>
@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <agentflow/async/shutdown_stats.hpp>
 #include <agentflow/core/error.hpp>
 #include <agentflow/core/ids.hpp>
 #include <agentflow/core/json_value.hpp>
@@ -66,5 +67,20 @@ template <>
 struct fmt::formatter<agentflow::JsonValue> : fmt::formatter<std::string_view> {
   auto format(const agentflow::JsonValue& v, fmt::format_context& ctx) const {
     return fmt::formatter<std::string_view>::format(v.dump(), ctx);
+  }
+};
+
+/// What a shutdown did, as one line of JSON.
+template <>
+struct fmt::formatter<agentflow::ShutdownStats> : fmt::formatter<std::string_view> {
+  auto format(const agentflow::ShutdownStats& s, fmt::format_context& ctx) const {
+    return fmt::formatter<std::string_view>::format(s.to_json(), ctx);
+  }
+};
+
+template <>
+struct fmt::formatter<agentflow::shutdown_status> : fmt::formatter<std::string_view> {
+  auto format(agentflow::shutdown_status s, fmt::format_context& ctx) const {
+    return fmt::formatter<std::string_view>::format(agentflow::to_string(s), ctx);
   }
 };

@@ -4,6 +4,7 @@
 
 namespace agentflow {
 
+class BackgroundTaskManager;
 class ChatEvent;
 class ChatModel;
 class ChatRequest;
@@ -13,6 +14,7 @@ class Chunk;
 class Clock;
 class CompileOptions;
 class ErrorContext;
+class GracefulShutdownManager;
 class JsonFields;
 class JsonState;
 class JsonValue;
@@ -23,7 +25,9 @@ class RetryPolicy;
 class Route;
 class RunConfig;
 class RunId;
+class Semaphore;
 class Send;
+class ShutdownStats;
 class error;
 class model_error;
 struct AgentState;
@@ -32,10 +36,14 @@ template <class S>
 class Command;
 template <class S>
 class CompiledGraph;
+template <class T>
+class Generator;
 template <class S>
 class Input;
 template <class T>
 class List;
+template <class T>
+class Outcome;
 template <class S>
 class Run;
 template <class S>

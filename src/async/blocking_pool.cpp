@@ -15,8 +15,9 @@ thread_local const void* pool_of_thread = nullptr;
 thread_local bool thread_waits = false;
 }  // namespace
 
-BlockingPool::BlockingPool(std::size_t max_threads) {
-  shared_->limit = max_threads != 0 ? max_threads : std::max<std::size_t>(4, std::thread::hardware_concurrency());
+BlockingPool::BlockingPool(std::size_t max_threads)
+    : max_threads_(max_threads != 0 ? max_threads : std::max<std::size_t>(4, std::thread::hardware_concurrency())) {
+  shared_->limit = max_threads_;
 }
 
 BlockingPool::~BlockingPool() {
@@ -45,12 +46,19 @@ void BlockingPool::submit(UniqueFunction<void()> job) {
         // Those that run already will do it.
         if (threads_.empty()) {
           shared_->jobs.pop_back();
-          throw error(errc::resource_exhausted, std::string("cannot start a thread for a blocking node: ") + e.what());
+          throw error(errc::resource_exhausted,
+                      std::string("cannot start a thread for a blocking function: ") + e.what());
         }
       }
     }
   }
   shared_->wake.notify_one();
+}
+
+void BlockingPool::drop() {
+  std::deque<UniqueFunction<void()>> dropped;  // goes when nothing is locked
+  std::lock_guard lock(shared_->mutex);
+  dropped.swap(shared_->jobs);
 }
 
 void BlockingPool::Shared::work() {

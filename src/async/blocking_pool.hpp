@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Private: the threads that af::blocking nodes run on.
+// Private: the threads that blocking functions run on.
 #pragma once
 
 #include <condition_variable>
@@ -26,6 +26,9 @@ class BlockingPool {
   /// Runs `job` on a thread of the pool. The job must not throw. Called on one of them, by a job that waits for a run
   /// with jobs of its own: as that job only waits, one more may work until it is done.
   void submit(UniqueFunction<void()> job);
+  /// Forgets what was submitted and has not begun.
+  void drop();
+  std::size_t max_threads() const noexcept { return max_threads_; }
 
  private:
   // Owned by the threads too, so that the pool may even be destroyed on one of them.
@@ -42,6 +45,7 @@ class BlockingPool {
 
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   std::vector<std::thread> threads_;  // guarded by shared_->mutex
+  const std::size_t max_threads_;
 };
 
 }  // namespace agentflow::detail

@@ -89,14 +89,19 @@ asio::awaitable<void> ParkingSpot::park(CancelFunction on_cancel, void* arg) {
   }
   const auto state = co_await asio::this_coro::cancellation_state;
   auto slot = state.slot();
-  if (slot.is_connected())
-    slot.assign([this, on_cancel, arg](asio::cancellation_type) {
-      // Never inside the emission: the coroutine would clear the very slot that is calling.
-      if (on_cancel != nullptr)
-        on_cancel(arg);
-      else
-        unpark();
-    });
+  auto cancel = [this, on_cancel, arg](asio::cancellation_type) {
+    // Never inside the emission: the coroutine would clear the very slot that is calling.
+    if (on_cancel != nullptr)
+      on_cancel(arg);
+    else
+      unpark();
+  };
+  try {
+    if (slot.is_connected()) slot.assign(cancel);
+  } catch (const std::bad_alloc&) {
+    // Who joins what runs has to wait for it, cancelled or not.
+    if (on_cancel == nullptr) throw;
+  }
   // Only references are captured: g++ 12 destroys other captures twice.
   auto initiate = [this](auto handler) { arm(std::move(handler)); };
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(std::move(initiate), asio::use_awaitable);

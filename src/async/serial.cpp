@@ -50,4 +50,12 @@ asio::any_io_executor serial(const asio::any_io_executor& ex) {
   return asio::make_strand(ex);
 }
 
+asio::any_io_executor without_strand(const asio::any_io_executor& ex) {
+  using Any = asio::any_io_executor;
+  if (holds<asio::strand<Any>>(ex)) return ex.target<asio::strand<Any>>()->get_inner_executor();
+  if (holds<asio::strand<Loop>>(ex)) return ex.target<asio::strand<Loop>>()->get_inner_executor();
+  if (holds<asio::strand<Pool>>(ex)) return ex.target<asio::strand<Pool>>()->get_inner_executor();
+  return ex;
+}
+
 }  // namespace agentflow::detail

@@ -11,5 +11,7 @@ namespace agentflow::detail {
 bool is_serial(const asio::any_io_executor& ex);
 /// The executor if it serialises, else a strand of it.
 asio::any_io_executor serial(const asio::any_io_executor& ex);
+/// What a strand of Asio's is around; any other executor as it is.
+asio::any_io_executor without_strand(const asio::any_io_executor& ex);
 
 }  // namespace agentflow::detail

@@ -2,6 +2,7 @@
 // Private: a wait on a clock.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 
 #include <asio/awaitable.hpp>
@@ -10,6 +11,12 @@
 #include <agentflow/core/config.hpp>
 
 namespace agentflow::detail {
+
+/// The time so far from now, or the last there is: limits of "for ever" do not overflow.
+inline Clock::time_point after(const Clock& clock, std::chrono::nanoseconds duration) {
+  const auto now = clock.now();
+  return now + std::clamp(duration, std::chrono::nanoseconds(0), Clock::time_point::max() - now);
+}
 
 /// Waits on a clock; `cancelled_error` when the coroutine is cancelled meanwhile.
 AGENTFLOW_API asio::awaitable<void> sleep_on(Clock& clock, std::chrono::nanoseconds duration);

@@ -54,6 +54,9 @@ std::string_view code_name(errc code) noexcept {
     case errc::http_timeout: return "HTTP_005";
     case errc::http_transport: return "HTTP_006";
     case errc::http_limit: return "HTTP_007";
+    case errc::timed_out: return "ASYNC_001";
+    case errc::shutdown_requested: return "ASYNC_002";
+    case errc::closed: return "ASYNC_003";
     case errc::json_syntax: return "JSON_001";
     case errc::json_type: return "JSON_002";
     case errc::json_missing: return "JSON_003";
@@ -170,7 +173,9 @@ bool graph_error::has(errc code) const noexcept {
 }
 
 timeout_error::timeout_error(std::string message, std::chrono::nanoseconds limit, ErrorContext context)
-    : error(errc::node_timeout, std::move(message), std::move(context)), limit_(limit) {}
+    : timeout_error(errc::node_timeout, std::move(message), limit, std::move(context)) {}
+timeout_error::timeout_error(errc code, std::string message, std::chrono::nanoseconds limit, ErrorContext context)
+    : error(code, std::move(message), std::move(context)), limit_(limit) {}
 timeout_error::~timeout_error() = default;
 
 recursion_error::recursion_error(std::uint64_t limit, ErrorContext context)
@@ -181,6 +186,10 @@ recursion_error::recursion_error(std::uint64_t limit, ErrorContext context)
             std::move(context)),
       limit_(limit) {}
 recursion_error::~recursion_error() = default;
+
+shutdown_requested_error::shutdown_requested_error(std::string message, int signal)
+    : error(errc::shutdown_requested, std::move(message)), signal_(signal) {}
+shutdown_requested_error::~shutdown_requested_error() = default;
 
 node_error::~node_error() = default;
 routing_error::~routing_error() = default;

@@ -248,13 +248,8 @@ class GraphBuilder::Freezer {
     };
     if (o.timeout() && *o.timeout() <= std::chrono::nanoseconds::zero()) bad("timeout must be positive");
     if (o.idle_timeout() && *o.idle_timeout() <= std::chrono::nanoseconds::zero()) bad("idle_timeout must be positive");
-    if (const auto& r = o.retry()) {
-      if (r->attempts() < 1) bad("retry attempts must be at least 1");
-      if (r->backoff() < std::chrono::nanoseconds::zero() || r->cap() < std::chrono::nanoseconds::zero())
-        bad("retry backoff and cap must not be negative");
-      if (!(r->factor() >= 1.0)) bad("retry factor must be at least 1");
-      if (!(r->jitter() >= 0.0 && r->jitter() <= 1.0)) bad("retry jitter must be from 0 to 1");
-    }
+    if (o.retry())
+      for (const auto& why : o.retry()->problems()) bad(why);
     for (const auto& d : o.destinations()) target(d, fmt::format("destinations of node '{}'", n.name));
     if (!o.destinations().empty() && !n.node->may_command()) bad("has destinations but never returns a Command");
     if (o.executor() && n.kind == node_kind::blocking)

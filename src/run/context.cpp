@@ -12,13 +12,34 @@
 
 namespace agentflow {
 
+namespace {
+
+/// In debug mode: a context belongs to the node, and is of no use where the node does not run.
+void check_thread(TaskInfo& info) {
+  auto& task = static_cast<detail::Task&>(info);
+  detail::RunCore& run = task.engine->run();
+  if (run.debug() == nullptr || !run.launched()) return;
+  if (task.spec == nullptr || task.spec->kind == node_kind::blocking) return;
+  const detail::Watch* watch = detail::Watch::current();
+  if (watch != nullptr && watch->belongs_to(run)) return;
+  task.context.log(log_level::warn, "the node's context is used on a thread that does not run the node");
+}
+
+}  // namespace
+
 void NodeContext::throw_if_cancelled() const {
   if (cancelled())
     throw cancelled_error(errc::cancelled, "the task was cancelled", ErrorContext().node(node()).step(step()));
 }
 
 asio::awaitable<void> NodeContext::sleep(std::chrono::nanoseconds duration) {
+  check_thread(*task_);
   co_await detail::sleep_on(clock(), duration);
+}
+
+void NodeContext::background(std::string name, asio::awaitable<void> work,
+                             std::optional<std::chrono::nanoseconds> limit) {
+  static_cast<detail::Task&>(*task_).engine->run().spawn_background(std::move(name), std::move(work), limit);
 }
 
 void* NodeContext::user_object(const std::type_info& wanted) const {
@@ -36,6 +57,7 @@ void* NodeContext::user_object(const std::type_info& wanted) const {
 }
 
 Chunk NodeContext::make(chunk_kind kind) {
+  check_thread(*task_);
   if (!task_->origin)
     task_->origin =
         std::make_shared<Chunk::Origin>(task_->run->run_id, task_->run->thread_id, *task_->node, *task_->path);

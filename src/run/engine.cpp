@@ -29,6 +29,7 @@ Engine::Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth,
 void Engine::begin(StateBox state) {
   state_ = std::move(state);
   watched_ = run_.channel() != nullptr;
+  debug_ = run_.debug() != nullptr;
   from_start_ = true;
   phase_ = Phase::route;
   route_index_ = 0;
@@ -96,7 +97,7 @@ bool Engine::plan() {
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
   if (next_.empty() && !deferred_.empty()) std::swap(next_, deferred_);
   if ((cut_ || !next_.empty()) && run_.info.stop_requested.load(std::memory_order_relaxed)) {
-    status_ = run_status::stopped;
+    status_ = run_.stop_status();
     return false;
   }
   if (next_.empty()) {
@@ -206,7 +207,7 @@ void Engine::run_inline(Task& t) {
       }
       leave_child(t);
     } else {
-      UserCode mark;
+      const Entry entry(*this, t, Part::node);
       t.spec->node->call(t.io);
     }
     finished(t);
@@ -277,7 +278,7 @@ void Engine::merge() {
       if (t.state != Task::State::finished) continue;
       guard.writer(t.spec->name);
       try {
-        UserCode mark;
+        const Entry entry(*this, t, Part::reducers);
         spec_.ops->apply(state_.get(), t.io.update, &guard);
         spec_.ops->clear_update(t.io.update);
       } catch (...) {

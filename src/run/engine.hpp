@@ -16,9 +16,11 @@
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/run/options.hpp>
 
+#include "async/loop_guard.hpp"
 #include "async/parking.hpp"
 #include "graph/update_block.hpp"
 #include "run/plan.hpp"
+#include "run/watch.hpp"
 
 namespace agentflow::detail {
 
@@ -40,6 +42,7 @@ class Task : public TaskInfo {
   NodeIO io;
   std::shared_ptr<const void> input;          // of a Send
   std::unique_ptr<Engine> child;              // of a subgraph
+  Watch* watch = nullptr;                     // in debug mode: what follows the code that is awaited
   asio::cancellation_signal* lane = nullptr;  // cancels the lane of a fan-out that the task is on
   asio::cancellation_signal signal;           // of the lane that the task is the first of
   State state = State::waiting;
@@ -130,8 +133,33 @@ class Engine {
   std::unique_ptr<Clock::Timer> arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started);
   void on_timer(Task& t, std::uint64_t generation, bool idle);
   bool should_retry(Task& t, const std::exception_ptr& e) const;
-  std::chrono::nanoseconds backoff(const Task& t);
+  /// Reports that an attempt failed and is retried; gives the wait before the next.
+  std::chrono::nanoseconds backoff(Task& t, const std::exception_ptr& e);
   void handle_error(Task& t, const std::exception_ptr& e);
+
+  // watch.cpp: debug mode
+  Watch* enter(Task& t, Part part);
+  void leave(Task& t);
+  void await_begins(Task& t, Part part) {
+    if (debug_) t.watch = enter(t, part);
+  }
+  void await_ends(Task& t) {
+    if (t.watch != nullptr) leave(t);
+  }
+  /// Around user code that does not suspend.
+  class Entry {
+   public:
+    Entry(Engine& engine, Task& t, Part part) : watch_(engine.debug_ ? engine.enter(t, part) : nullptr) {}
+    ~Entry() {
+      if (watch_ != nullptr) watch_->leave();
+    }
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
+
+   private:
+    UserCode mark_;
+    Watch* watch_;
+  };
 
   // events
   bool listens(stream_mode mode) const noexcept;
@@ -168,6 +196,7 @@ class Engine {
   std::size_t count_ = 0;
   bool in_place_ = false;
   bool watched_ = false;  // somebody may be listening
+  bool debug_ = false;
   bool inline_ = false;
   bool borrowed_ = false;  // the driver is the coroutine that awaits the run
   bool cut_ = false;       // a stop kept a task from starting, or ended a subgraph early

@@ -5,6 +5,7 @@
 #include <typeinfo>
 #include <utility>
 
+#include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/this_coro.hpp>
 
@@ -19,6 +20,17 @@ template <class Until>
 void pump(asio::io_context& loop, Until until) {
   while (!until())
     if (loop.run_one() == 0) break;
+}
+
+/// Lets what was started on a private loop go on, within bounds.
+void finish_background(detail::GraphCore& graph, asio::io_context& loop) {
+  const auto& background = graph.background();
+  if (background->empty() || background->running_on(loop.get_executor()) == 0) return;
+  loop.restart();
+  auto closing = background->close_on(loop.get_executor(), graph.options().shutdown_timeout());
+  auto done = [&loop](const std::exception_ptr&, const ShutdownPart&) { loop.stop(); };
+  asio::co_spawn(loop, std::move(closing), std::move(done));
+  loop.run();
 }
 
 }  // namespace
@@ -44,11 +56,13 @@ void ErasedRun::run_blocking() {
   core_->caller = detail::BlockingNode::current();
   if (core_->graph().spec().all_sync && core_->channel() == nullptr) {
     core_->run_here();
+    if (auto* loop = core_->own_loop(); loop != nullptr) finish_background(core_->graph(), *loop);
     return;
   }
   asio::io_context loop(1);
   core_->launch(loop.get_executor(), &loop);
   loop.run();
+  finish_background(core_->graph(), loop);
 }
 
 void ErasedRun::start(const asio::any_io_executor& ex) { core_->launch(detail::serial(ex)); }
@@ -56,14 +70,18 @@ void ErasedRun::start(const asio::any_io_executor& ex) { core_->launch(detail::s
 bool ErasedRun::started() const noexcept { return core_->launched() || core_->done(); }
 
 asio::awaitable<void> ErasedRun::attend(const asio::any_io_executor& ex) {
-  const bool here =
-      core_->channel() == nullptr && (core_->graph().spec().all_sync || (!core_->deadline() && detail::is_serial(ex)));
-  return here ? core_->run_in_place() : wait();
+  // A run that is watched has an executor of its own.
+  // A run that is watched, or that a close must be able to cancel, has a driver of its own.
+  const bool here = core_->channel() == nullptr && core_->debug() == nullptr &&
+                    !core_->graph().options().has_shutdown_timeout() &&
+                    (core_->graph().spec().all_sync || (!core_->deadline() && detail::is_serial(ex)));
+  return here ? core_->run_in_place(ex) : wait();
 }
 
 asio::awaitable<void> ErasedRun::wait() {
-  if (!started() && core_->graph().spec().all_sync && core_->channel() == nullptr) {
-    co_await core_->run_in_place();
+  if (!started() && core_->graph().spec().all_sync && core_->channel() == nullptr && core_->debug() == nullptr) {
+    auto ex = co_await asio::this_coro::executor;
+    co_await core_->run_in_place(ex);
     co_return;
   }
   if (!started()) {
@@ -131,12 +149,15 @@ ErasedStream& ErasedStream::operator=(ErasedStream&& other) noexcept {
 }
 
 ErasedStream::~ErasedStream() {
-  if (!loop_ || run_.core_ == nullptr || !run_.core_->launched() || run_.done()) return;
+  if (!loop_ || run_.core_ == nullptr || !run_.core_->launched()) return;
   // Structured: what the run started ends here, not later.
   try {
-    run_.discard_events();
-    run_.cancel();
-    pump(loop_->io, [this] { return run_.done(); });
+    if (!run_.done()) {
+      run_.discard_events();
+      run_.cancel();
+      pump(loop_->io, [this] { return run_.done(); });
+    }
+    finish_background(run_.core_->graph(), loop_->io);
   } catch (...) {
     // A handler of the application's threw; the loop and all it holds are destroyed next.
   }
@@ -169,12 +190,13 @@ void ErasedStream::finish() {
 
 // ---- ErasedGraph ---------------------------------------------------------------------------------------------------
 
-ErasedGraph::ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options)
-    : core_(std::make_shared<detail::GraphCore>(std::move(spec), std::move(options))) {}
+ErasedGraph::ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made)
+    : core_(std::make_shared<detail::GraphCore>(std::move(spec), std::move(options), made)) {}
 
-ErasedRun ErasedGraph::prepare(StateBox input, const RunConfig& config, stream_mode default_modes) const {
+ErasedRun ErasedGraph::prepare(StateBox input, const RunConfig& config, stream_mode default_modes,
+                               CallSite made) const {
   const auto modes = config.stream().value_or(default_modes);
-  return ErasedRun(std::make_shared<detail::RunCore>(core_, std::move(input), config, modes));
+  return ErasedRun(std::make_shared<detail::RunCore>(core_, std::move(input), config, modes, made));
 }
 
 std::size_t ErasedGraph::stop(std::string_view thread_id) const {
@@ -202,6 +224,27 @@ asio::awaitable<std::size_t> ErasedGraph::astop(std::string thread_id) const {
 }
 
 const std::shared_ptr<const GraphSpec>& ErasedGraph::spec() const noexcept { return core_->shared_spec(); }
+
+asio::awaitable<ShutdownStats> ErasedGraph::aclose() const { return detail::Closing::close(core_); }
+
+ShutdownStats ErasedGraph::close() const {
+  refuse_on_loop_thread("close()", "co_await aclose()");
+  asio::io_context loop(1);
+  ShutdownStats stats;
+  std::exception_ptr failure;
+  auto done = [&](std::exception_ptr e, ShutdownStats s) {
+    failure = std::move(e);
+    stats = std::move(s);
+    loop.stop();
+  };
+  asio::co_spawn(loop, aclose(), std::move(done));
+  loop.run();
+  if (failure) std::rethrow_exception(failure);
+  return stats;
+}
+
+bool ErasedGraph::closed() const noexcept { return core_->closing().begun(); }
+BackgroundTasks ErasedGraph::background_tasks() const { return BackgroundTasks(core_->background()); }
 
 void ErasedGraph::refuse_on_loop_thread(std::string_view call, std::string_view instead) {
   detail::refuse_on_loop_thread(call, instead);

@@ -8,7 +8,27 @@
 
 namespace agentflow::detail {
 
+namespace {
+
+stream_mode mode_of(chunk_kind kind) noexcept {
+  switch (kind) {
+    case chunk_kind::token:
+    case chunk_kind::message: return stream_mode::messages;
+    case chunk_kind::update: return stream_mode::updates;
+    case chunk_kind::values: return stream_mode::values;
+    case chunk_kind::custom: return stream_mode::custom;
+    default: return stream_mode::debug;
+  }
+}
+
+}  // namespace
+
 bool EventChannel::push(Chunk chunk) {
+  if (tap_ != nullptr) {
+    const stream_mode mode = mode_of(chunk.kind());
+    if (tap_->wants(mode)) tap_->offer(chunk);
+    if (!has(modes_, mode)) return !full();
+  }
   bool wake = false;
   {
     std::lock_guard lock(mutex_);

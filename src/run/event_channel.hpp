@@ -15,16 +15,19 @@
 #include <agentflow/graph/context.hpp>
 
 #include "async/parking.hpp"
+#include "run/publishing.hpp"
 
 namespace agentflow::detail {
 
 /// Many producers (the tasks of one run), one consumer, any threads.
 class EventChannel final : public EventSink {
  public:
-  EventChannel(stream_mode modes, std::size_t capacity) : modes_(modes), capacity_(capacity) {}
+  /// What `tap` wants goes there too; it outlives the channel, or is null.
+  EventChannel(stream_mode modes, std::size_t capacity, Publishing* tap)
+      : modes_(modes), capacity_(capacity), tap_(tap) {}
 
   bool listens(stream_mode mode) const noexcept override {
-    return has(modes_, mode) && !abandoned_.load(std::memory_order_relaxed);
+    return (has(modes_, mode) && !abandoned_.load(std::memory_order_relaxed)) || (tap_ != nullptr && tap_->wants(mode));
   }
   bool push(Chunk chunk) override;
   /// Whether a message of this id has been streamed as tokens; remembers it if `insert`.
@@ -52,6 +55,7 @@ class EventChannel final : public EventSink {
 
   const stream_mode modes_;
   const std::size_t capacity_;
+  Publishing* const tap_;
   mutable std::mutex mutex_;
   std::deque<Chunk> queue_;
   std::set<std::string, std::less<>> streamed_, delivered_inside_;

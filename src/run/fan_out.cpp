@@ -11,7 +11,6 @@
 #include <asio/this_coro.hpp>
 
 #include "async/inline_executor.hpp"
-#include "async/loop_guard.hpp"
 #include "run/engine.hpp"
 #include "run/run_core.hpp"
 #include "run/user_code.hpp"
@@ -26,6 +25,12 @@ bool is_plain_function(const Task& t) noexcept { return t.spec->plain && t.spec-
 asio::awaitable<void> Engine::run_many() {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   begin_fan_out();
+  auto on_cancel = [](void* self) {
+    auto& engine = *static_cast<Engine*>(self);
+    if (engine.borrowed_) engine.run_.note_cancellation();
+    engine.cancel_running();
+  };
+  auto joined = fan_->join.park(on_cancel, this);  // takes its memory before there is something to join
   while (Task* t = take_task()) {
     if (is_plain_function(*t))
       run_function(*t);
@@ -33,13 +38,8 @@ asio::awaitable<void> Engine::run_many() {
       start_lane(executor, *t);
   }
   if (--fan_->pending > 0) {
-    auto on_cancel = [](void* self) {
-      auto& engine = *static_cast<Engine*>(self);
-      if (engine.borrowed_) engine.run_.note_cancellation();
-      engine.cancel_running();
-    };
     co_await leave_user_code();
-    co_await fan_->join.park(on_cancel, this);
+    co_await std::move(joined);
     co_await enter_user_code();
     if (!borrowed_) co_await asio::this_coro::reset_cancellation_state();
   }
@@ -97,7 +97,7 @@ void Engine::run_function(Task& t) {
   std::exception_ptr failure;
   try {
     if (watched_) publish_node(t, chunk_kind::node_start);
-    UserCode mark;
+    const Entry entry(*this, t, Part::node);
     t.spec->node->call(t.io);
   } catch (...) {
     failure = std::current_exception();
@@ -116,7 +116,7 @@ void Engine::start_lane(const asio::any_io_executor& executor, Task& first) {
   std::exception_ptr failure;
   try {
     asio::co_spawn(
-        executor, run_lane(first),
+        under_watch(run_, executor), run_lane(first),
         asio::bind_cancellation_slot(first.signal.slot(), asio::bind_executor(InlineExecutor(), std::move(over))));
     return;
   } catch (...) {
@@ -136,6 +136,7 @@ asio::awaitable<void> Engine::run_lane(Task& first) {
     std::exception_ptr failure;
     try {
       if (watched_) publish_node(*t, chunk_kind::node_start);
+      await_begins(*t, Part::node);
       if (!t->spec->plain) {
         co_await run_task(*t);
       } else {
@@ -148,6 +149,7 @@ asio::awaitable<void> Engine::run_lane(Task& first) {
     } catch (...) {
       failure = std::current_exception();
     }
+    await_ends(*t);
     co_await asio::this_coro::reset_cancellation_state();
     co_await leave_user_code();
     task_done(*t, std::move(failure));

@@ -45,7 +45,7 @@ bool Engine::route_from(const Outgoing& out, Task& t) {
     Route answer;
     std::exception_ptr failure;
     try {
-      UserCode mark;
+      const Entry entry(*this, t, Part::router);
       answer = r.router->call(state_.get(), t.context);
     } catch (...) {
       failure = std::current_exception();

@@ -13,6 +13,7 @@
 #include <asio/use_awaitable.hpp>
 #include <fmt/format.h>
 #include <spdlog/logger.h>
+#include <spdlog/sinks/stdout_sinks.h>
 
 #include "async/inline_executor.hpp"
 #include "core/json_text.hpp"
@@ -35,8 +36,86 @@ namespace agentflow::detail {
 
 // ---- the graph -----------------------------------------------------------------------------------------------------
 
-GraphCore::GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options)
-    : spec_(std::move(spec)), options_(std::move(options)) {}
+namespace {
+
+std::shared_ptr<spdlog::logger> logger_for(const CompileOptions& options, bool debug) {
+  if (options.logger() || !debug) return options.logger();
+  auto logger = std::make_shared<spdlog::logger>("agentflow", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_level(spdlog::level::warn);
+  return logger;
+}
+
+}  // namespace
+
+GraphCore::GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made)
+    : spec_(std::move(spec)),
+      options_(std::move(options)),
+      debug_(options_.debug() ? options_.debug() : debug_mode()),
+      logger_(logger_for(options_, debug_.has_value())),
+      made_(made),
+      background_(std::make_shared<Background>(logger_)),
+      publishing_(options_.publisher() ? std::make_unique<Publishing>(options_.publisher(), options_.published(),
+                                                                      options_.publisher_capacity(), logger_)
+                                       : nullptr),
+      closing_(*this) {}
+
+GraphCore::~GraphCore() {
+  // Runs hold the graph, so there are none; background tasks are cancelled, and end on their loops.
+  if (closing_.finished() || !has_run_) return;
+  const auto running = background_->running();
+  if (running > 0) warn(fmt::format("the graph is destroyed unclosed: {} background tasks are cancelled", running));
+  background_->cancel_all();
+  if (debug_)
+    warn(fmt::format("the graph compiled at {}:{} was destroyed without close() or aclose()", made_.file(),
+                     made_.line()));
+}
+
+void GraphCore::warn(const std::string& text) const noexcept {
+  if (!logger_) return;
+  try {
+    logger_->warn(text);
+  } catch (...) {
+    // A logger that throws has nobody to tell.
+  }
+}
+
+std::size_t GraphCore::drain_runs() {
+  std::size_t begun = 0;
+  std::lock_guard lock(mutex_);
+  for (RunCore* r = runs_; r != nullptr; r = r->next_) {
+    r->request_drain();
+    begun += r->begun_ && !r->done();
+  }
+  return begun;
+}
+
+void GraphCore::cancel_runs() {
+  std::vector<std::shared_ptr<RunCore>> runs;
+  {
+    std::lock_guard lock(mutex_);
+    for (RunCore* r = runs_; r != nullptr; r = r->next_)
+      if (auto alive = r->weak_from_this().lock()) runs.push_back(std::move(alive));
+  }
+  for (const auto& r : runs) r->request_cancel();
+}
+
+std::size_t GraphCore::live_runs(std::shared_ptr<ParkingSpot>& place, std::shared_ptr<ParkingSpot> spot) {
+  std::size_t live = 0;
+  std::lock_guard lock(mutex_);
+  for (const RunCore* r = runs_; r != nullptr; r = r->next_) live += r->begun_ && !r->done();
+  place = live > 0 ? std::move(spot) : nullptr;
+  return live;
+}
+
+ShutdownPart GraphCore::ended_runs(const ShutdownPart& counts) {
+  std::lock_guard lock(mutex_);
+  return counts;
+}
+
+void GraphCore::wake(const std::shared_ptr<ParkingSpot>& place) {
+  std::lock_guard lock(mutex_);
+  if (place) place->unpark();
+}
 
 BlockingPool& GraphCore::pool() {
   std::lock_guard lock(mutex_);
@@ -46,6 +125,8 @@ BlockingPool& GraphCore::pool() {
 
 void GraphCore::add(RunCore& run) {
   std::lock_guard lock(mutex_);
+  if (closing_.begun()) throw graph_closed_error(errc::graph_closed, "the graph is closed: it starts no new runs");
+  has_run_.store(true, std::memory_order_relaxed);
   run.next_ = runs_;
   if (runs_ != nullptr) runs_->prev_ = &run;
   runs_ = &run;
@@ -59,6 +140,7 @@ void GraphCore::remove(RunCore& run) noexcept {
     runs_ = run.next_;
   if (run.next_ != nullptr) run.next_->prev_ = run.prev_;
   run.next_ = run.prev_ = nullptr;
+  if (run.begun_) closing_.run_ended(run);
   if (waiting_ > 0) ended_.notify_all();
 }
 
@@ -132,20 +214,24 @@ void check(const RunConfig& c) {
 
 }  // namespace
 
-RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes)
-    : graph_(std::move(graph)), config_(config), engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
+RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes,
+                 CallSite made)
+    : graph_(std::move(graph)),
+      config_(config),
+      made_(made),
+      engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
   check(config_);
   info.run_id = RunId::make();
   info.thread_id = config_.thread_id();
   info.clock = graph_->options().clock();
   info.user = config_.context();
   info.user_type = config_.context_type();
-  if (modes != stream_mode::none) {
-    channel_ = std::make_unique<EventChannel>(modes, config_.stream_capacity());
+  if (auto* tap = graph_->publishing(); modes != stream_mode::none || tap != nullptr) {
+    channel_ = std::make_unique<EventChannel>(modes, config_.stream_capacity(), tap);
     info.events = channel_.get();
   }
-  if (graph_->options().logger()) {
-    log_ = std::make_unique<RunLog>(info, graph_->options().logger());
+  if (graph_->logger()) {
+    log_ = std::make_unique<RunLog>(info, graph_->logger());
     info.logger = log_.get();
   }
   if (config_.timeout()) deadline_ = info.clock->now() + *config_.timeout();
@@ -155,6 +241,14 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConf
 }
 
 RunCore::~RunCore() {
+  if (debug() != nullptr && !begun_) {
+    try {
+      log_->log(log_level::warn, fmt::format("the run made at {}:{} was never begun: await it, or read its stream",
+                                             made_.file(), made_.line()));
+    } catch (...) {
+      // No memory for the warning.
+    }
+  }
   if (!done()) graph_->remove(*this);
 }
 
@@ -180,12 +274,14 @@ void RunCore::run_here() {
   finish(std::move(failure));
 }
 
-asio::awaitable<void> RunCore::run_in_place() {
+asio::awaitable<void> RunCore::run_in_place(const asio::any_io_executor& ex) {
+  borrowed_ = &ex;
   begun_ = driven_ = attended_ = true;
   return engine_.drive(true);
 }
 
 void RunCore::launch(asio::any_io_executor ex, asio::io_context* loop) {
+  ex = under_watch(*this, ex);
   auto lot = ParkingLot::of(ex);
   auto self = shared_from_this();
   auto work = engine_.drive(false);
@@ -329,6 +425,38 @@ void RunCore::request_cancel() noexcept {
   lot_->while_open([this] {
     post_surely(executor_, [self = shared_from_this()] { self->root_.emit(asio::cancellation_type::terminal); });
   });
+}
+
+void RunCore::request_drain() noexcept {
+  if (info.stop_requested.load()) return;
+  asked_ = begun_ ? Asked::drain : Asked::refuse;
+  info.stop_requested.store(true);
+}
+
+run_status RunCore::stop_status() const {
+  switch (asked_) {
+    case Asked::nothing: break;
+    case Asked::drain: return run_status::drained;
+    case Asked::refuse: throw graph_closed_error(errc::graph_closed, "the graph was closed before the run began");
+  }
+  return run_status::stopped;
+}
+
+void RunCore::spawn_background(std::string name, asio::awaitable<void> work,
+                               std::optional<std::chrono::nanoseconds> limit) {
+  asio::any_io_executor ex;
+  {
+    std::lock_guard lock(mutex_);
+    if (executor_) {
+      ex = without_watch(executor_);
+    } else if (borrowed_ != nullptr) {
+      ex = *borrowed_;
+    } else {
+      if (!loop_) loop_ = std::make_unique<asio::io_context>(1);
+      ex = loop_->get_executor();
+    }
+  }
+  graph_->background()->spawn(ex, std::move(name), std::move(work), limit);
 }
 
 void RunCore::rethrow() const {

@@ -18,13 +18,17 @@
 #include <asio/cancellation_signal.hpp>
 #include <asio/io_context.hpp>
 
+#include <agentflow/core/call_site.hpp>
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/run/options.hpp>
 
 #include "async/blocking_pool.hpp"
 #include "async/loop_guard.hpp"
+#include "run/background.hpp"
+#include "run/closing.hpp"
 #include "run/engine.hpp"
 #include "run/event_channel.hpp"
+#include "run/publishing.hpp"
 
 namespace agentflow::detail {
 
@@ -33,12 +37,32 @@ class RunCore;
 /// A compiled graph: what all its runs share.
 class GraphCore {
  public:
-  GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options);
+  GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made);
+  ~GraphCore();
 
   const GraphSpec& spec() const noexcept { return *spec_; }
   const std::shared_ptr<const GraphSpec>& shared_spec() const noexcept { return spec_; }
   const CompileOptions& options() const noexcept { return options_; }
+  /// Of debug mode; null where it is off.
+  const DebugOptions* debug() const noexcept { return debug_ ? &*debug_ : nullptr; }
+  /// The graph's logger; in debug mode there always is one.
+  const std::shared_ptr<spdlog::logger>& logger() const noexcept { return logger_; }
   BlockingPool& pool();
+
+  Closing& closing() noexcept { return closing_; }
+  const std::shared_ptr<Background>& background() const noexcept { return background_; }
+  /// Null where the graph has no publisher.
+  Publishing* publishing() const noexcept { return publishing_.get(); }
+  void warn(const std::string& text) const noexcept;
+
+  // For the close: the runs that have begun and not ended.
+  /// Asks all of them to end at their next step; gives how many there are.
+  std::size_t drain_runs();
+  void cancel_runs();
+  /// How many there are; if any, `spot` is kept in `place` to be woken when one ends.
+  std::size_t live_runs(std::shared_ptr<ParkingSpot>& place, std::shared_ptr<ParkingSpot> spot);
+  ShutdownPart ended_runs(const ShutdownPart& counts);
+  void wake(const std::shared_ptr<ParkingSpot>& place);
 
   void add(RunCore& run);
   void remove(RunCore& run) noexcept;
@@ -50,11 +74,18 @@ class GraphCore {
  private:
   const std::shared_ptr<const GraphSpec> spec_;
   const CompileOptions options_;
+  const std::optional<DebugOptions> debug_;
+  const std::shared_ptr<spdlog::logger> logger_;
+  const CallSite made_;
+  std::atomic<bool> has_run_{false};
   std::mutex mutex_;
   std::condition_variable ended_;  // some run
   std::size_t waiting_ = 0;        // for that
   RunCore* runs_ = nullptr;
   std::unique_ptr<BlockingPool> pool_;
+  const std::shared_ptr<Background> background_;
+  const std::unique_ptr<Publishing> publishing_;
+  Closing closing_;
 };
 
 /// Marks this thread as running a blocking node: it must not wait for the run of the node, nor for one that waits for
@@ -93,7 +124,7 @@ class RunLog final : public LogSink {
 /// One run: the engine, its events, who waits for it. Shared by the driver and the handles.
 class RunCore : public std::enable_shared_from_this<RunCore> {
  public:
-  RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes);
+  RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes, CallSite made);
   ~RunCore();
 
   RunInfo info;
@@ -104,6 +135,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   const RunConfig& config() const noexcept { return config_; }
   GraphCore& graph() const noexcept { return *graph_; }
   EventChannel* channel() noexcept { return channel_.get(); }
+  const DebugOptions* debug() const noexcept { return graph_->debug(); }
   Engine& engine() noexcept { return engine_; }
   bool cancel_requested() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
   /// For the driver that sees itself being cancelled.
@@ -113,9 +145,9 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
 
   /// Runs to the end on this thread without a loop; for graphs of plain functions.
   void run_here();
-  /// Runs to the end as a part of the calling coroutine, whose executor serialises if the graph has any coroutine.
-  /// Nobody else may cancel the run.
-  asio::awaitable<void> run_in_place();
+  /// Runs to the end as a part of the calling coroutine, which keeps `ex`, its executor; that serialises if the graph
+  /// has any coroutine. Nobody else may cancel the run.
+  asio::awaitable<void> run_in_place(const asio::any_io_executor& ex);
   /// Starts the driver on an executor that serialises; `loop`, if given, is stopped at the end.
   void launch(asio::any_io_executor ex, asio::io_context* loop = nullptr);
   /// For the driver: its first word, and its last.
@@ -134,6 +166,14 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   void wait_blocking() { graph_->wait_for(*this); }
 
   void request_stop() noexcept { info.stop_requested.store(true); }
+  /// Asks the run to end at its next step, because its graph is being closed.
+  void request_drain() noexcept;
+  /// What a run is that was asked to end. Throws for one that had not begun when its graph was closed.
+  run_status stop_status() const;
+  /// Starts a task that goes on behind the run.
+  void spawn_background(std::string name, asio::awaitable<void> work, std::optional<std::chrono::nanoseconds> limit);
+  /// The loop of the background tasks of a run that has none itself; null if it has started none.
+  asio::io_context* own_loop() const noexcept { return loop_.get(); }
   void request_cancel() noexcept;
 
   /// Throws what made the run fail, if it did.
@@ -155,6 +195,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   RunConfig config_;
   std::unique_ptr<EventChannel> channel_;  // only where somebody listens
   std::unique_ptr<RunLog> log_;
+  const CallSite made_;
   Engine engine_;
   std::optional<Clock::time_point> deadline_;
   asio::cancellation_signal root_;
@@ -162,6 +203,8 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   bool timed_out_ = false;
   bool driven_ = false;
   bool attended_ = false;
+  enum class Asked : std::uint8_t { nothing, drain, refuse };
+  std::atomic<Asked> asked_{Asked::nothing};
   std::unique_ptr<Clock::Timer> timer_;  // of the deadline
   std::atomic<bool> launched_{false};
   std::atomic<bool> begun_{false};
@@ -171,6 +214,8 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   std::mutex mutex_;  // guards what follows
   asio::any_io_executor executor_;
   std::shared_ptr<ParkingLot> lot_;  // of its context
+  const asio::any_io_executor* borrowed_ = nullptr;
+  std::unique_ptr<asio::io_context> loop_;
   std::vector<std::shared_ptr<ParkingSpot>> waiters_;
   std::atomic<bool> done_{false};
 

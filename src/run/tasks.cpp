@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What an engine awaits: nodes, attempts with limits in time, subgraphs, async routers.
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include <asio/bind_cancellation_slot.hpp>
@@ -72,13 +71,22 @@ struct Elsewhere : std::enable_shared_from_this<Elsewhere> {
 };
 
 /// Owns the run, so that the task is there even if whoever waits for it is not any more.
-asio::awaitable<void> call_elsewhere([[maybe_unused]] std::shared_ptr<RunCore> run, const NodeSpec& node, NodeIO& io) {
-  if (node.kind == node_kind::async) {
-    co_await node.node->acall(io);
-  } else {
-    UserCode mark;
-    node.node->call(io);
+asio::awaitable<void> call_elsewhere(std::shared_ptr<RunCore> run, Task& t) {
+  Watch* const watch = run->debug() != nullptr ? Watch::current() : nullptr;
+  if (watch != nullptr) watch->enter(t, Part::node);
+  std::exception_ptr failure;
+  try {
+    if (t.spec->kind == node_kind::async) {
+      co_await t.spec->node->acall(t.io);
+    } else {
+      UserCode mark;
+      t.spec->node->call(t.io);
+    }
+  } catch (...) {
+    failure = std::current_exception();
   }
+  if (watch != nullptr) watch->leave();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace
@@ -104,6 +112,7 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
         if (watched_) publish_node(t, chunk_kind::node_start);
         t.state = Task::State::running;
         std::exception_ptr thrown;
+        await_begins(t, Part::node);
         try {
           if (t.spec->kind == node_kind::subgraph)
             co_await run_child(t);
@@ -113,6 +122,7 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
         } catch (...) {
           thrown = std::current_exception();
         }
+        await_ends(t);
         co_await enter_user_code();  // it may have left it
         if (borrowed_)
           notice(co_await asio::this_coro::cancellation_state);
@@ -191,9 +201,14 @@ asio::awaitable<void> Engine::run_task(Task& t) {
       handle_error(t, failure);
       co_return;
     }
-    publish_node(t, chunk_kind::node_retry, describe(failure));
-    t.context.log(log_level::warn, fmt::format("attempt {} failed and is retried: {}", t.attempt, describe(failure)));
-    co_await sleep_on(clock, backoff(t));
+    std::chrono::nanoseconds delay{0};
+    try {
+      delay = backoff(t, failure);
+    } catch (...) {
+      handle_error(t, std::current_exception());
+      co_return;
+    }
+    co_await sleep_on(clock, delay);
     ++t.attempt;
     t.timed_out = false;
     t.io.targets.clear();
@@ -220,9 +235,9 @@ asio::awaitable<void> Engine::attempt(Task& t) {
 asio::awaitable<void> Engine::run_elsewhere(Task& t) {
   const auto there = std::make_shared<Elsewhere>(*t.spec->options.executor());
   {
-    const auto strand =
-        there->strand;  // a copy for this scope: the end may come, and clear it, before co_spawn returns
-    auto work = call_elsewhere(run_.shared_from_this(), *t.spec, t.io);
+    // For this scope: the end may come, and clear the other, before co_spawn returns.
+    const auto strand = under_watch(run_, there->strand);
+    auto work = call_elsewhere(run_.shared_from_this(), t);
     asio::co_spawn(strand, std::move(work),
                    asio::bind_cancellation_slot(there->signal.slot(),
                                                 asio::bind_executor(InlineExecutor(), Elsewhere::Done(there))));
@@ -323,12 +338,13 @@ bool Engine::should_retry(Task& t, const std::exception_ptr& e) const {
   return !policy->predicate() || policy->predicate()(e);
 }
 
-std::chrono::nanoseconds Engine::backoff(const Task& t) {
+std::chrono::nanoseconds Engine::backoff(Task& t, const std::exception_ptr& e) {
   const auto& policy = *t.spec->options.retry();
-  const double wanted = static_cast<double>(policy.backoff().count()) * std::pow(policy.factor(), t.attempt - 1);
-  const double capped = std::min(wanted, static_cast<double>(policy.cap().count()));
-  const double part = static_cast<double>(run_.random() >> 11) * 0x1.0p-53;
-  return std::chrono::nanoseconds(static_cast<std::int64_t>(capped * (1.0 - policy.jitter() * part)));
+  const auto delay = policy.delay(t.attempt, static_cast<double>(run_.random() >> 11) * 0x1.0p-53);
+  publish_node(t, chunk_kind::node_retry, describe(e));
+  t.context.log(log_level::warn, fmt::format("attempt {} failed and is retried: {}", t.attempt, describe(e)));
+  if (policy.hook()) policy.hook()(RetryEvent(t.attempt, policy.attempts(), delay, e));
+  return delay;
 }
 
 void Engine::handle_error(Task& t, const std::exception_ptr& e) {
@@ -340,7 +356,7 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
     t.io.targets.clear();
     spec_.ops->clear_update(t.io.update);
     t.timed_out = false;
-    UserCode mark;
+    const Entry entry(*this, t, Part::handler);
     t.spec->handler->call(t.io, wrapped);
   }
 }
@@ -350,14 +366,14 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
 void Engine::enter_child(Task& t) {
   auto path = path_.empty() ? t.spec->name : path_ + "/" + t.spec->name;
   t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), std::move(path), depth_ + 1, this, &t);
-  UserCode mark;
+  const Entry entry(*this, t, Part::mapping);
   t.child->begin(t.spec->node->enter(t.io));
 }
 
 void Engine::leave_child(Task& t) {
   const auto child = std::move(t.child);
-  cut_ = cut_ || child->status() == run_status::stopped;
-  UserCode mark;
+  cut_ = cut_ || child->status() == run_status::stopped || child->status() == run_status::drained;
+  const Entry entry(*this, t, Part::mapping);
   t.spec->node->leave(t.io, child->take_state());
 }
 
@@ -372,11 +388,13 @@ asio::awaitable<void> Engine::run_router() {
   const RouterSpec& r = current_router();
   Route answer;
   std::exception_ptr failure;
+  await_begins(t, Part::router);
   try {
     answer = co_await r.router->acall(state_.get(), t.context);
   } catch (...) {
     failure = std::current_exception();
   }
+  await_ends(t);
   co_await enter_user_code();
   if (borrowed_)
     notice(co_await asio::this_coro::cancellation_state);

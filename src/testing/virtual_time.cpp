@@ -15,6 +15,8 @@
 #include <asio/post.hpp>
 #include <fmt/format.h>
 
+#include <agentflow/async/sleep.hpp>
+
 namespace agentflow::testing {
 namespace {
 
@@ -128,7 +130,7 @@ deadlock_error::~deadlock_error() = default;
 abandoned_error::~abandoned_error() = default;
 
 struct VirtualLoop::Impl {
-  explicit Impl(std::shared_ptr<VirtualClock> c) : clock(std::move(c)) {}
+  explicit Impl(std::shared_ptr<VirtualClock> c) : clock(std::move(c)) { set_clock(io, clock); }
 
   /// Runs one handler, or moves the clock; false when neither can be done.
   bool step() {

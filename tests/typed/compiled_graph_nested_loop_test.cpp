@@ -2,7 +2,10 @@
 // CompiledGraph: where blocking calls are refused, and where they are not.
 #include <agentflow/typed/compiled_graph.hpp>
 
+#include <atomic>
+#include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -12,8 +15,11 @@
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/strand.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/thread_pool.hpp>
 
+#include <agentflow/async/shutdown_manager.hpp>
+#include <agentflow/graph/publisher.hpp>
 #include <agentflow/typed/state_graph.hpp>
 
 #include "support/catch.hpp"
@@ -50,11 +56,14 @@ App two(bool async) {
 
 /// Calls everything that blocks, and expects each to be refused at once, naming what to use instead.
 void expect_refused(const App& app) {
-  const auto refused = [](const std::string& what, const std::function<void()>& call) {
+  auto begin = std::chrono::steady_clock::now();
+  const auto refused = [&begin](const std::string& what, const std::function<void()>& call) {
     try {
+      begin = std::chrono::steady_clock::now();
       call();
       FAIL_CHECK(what << " is not refused");
     } catch (const af::nested_loop_error& e) {
+      CHECK(std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(10));
       CHECK(e.code() == af::errc::nested_loop);
       CHECK_THAT(e.message(), Contains(what) && Contains("a" + what));
     }
@@ -62,6 +71,8 @@ void expect_refused(const App& app) {
   refused("invoke()", [&] { app.invoke(Sum()); });
   refused("stream()", [&] { auto s = app.stream(Sum()); });
   refused("stop()", [&] { app.stop("nobody"); });
+  refused("close()", [&] { app.close(); });
+  CHECK_FALSE(app.closed());
 }
 
 /// A reducer that runs a test's code while it merges.
@@ -99,6 +110,68 @@ TEST_CASE("Blocking calls are refused wherever they would block an event loop", 
     asio::thread_pool pool(1);
     asio::post(asio::make_strand(pool), check);
     pool.join();
+    CHECK(places == 1);
+  }
+  SECTION("on all threads of a pool at once") {
+    asio::thread_pool pool(4);
+    std::atomic<int> waiting{0}, refused{0};
+    for (int i = 0; i < 4; ++i)
+      asio::post(pool, [&] {
+        ++waiting;
+        while (waiting < 4) std::this_thread::yield();
+        try {
+          inner.invoke(Sum());
+        } catch (const af::nested_loop_error&) {
+          ++refused;
+        }
+      });
+    pool.join();
+    CHECK(refused == 4);
+  }
+  SECTION("in a background task") {
+    Graph g;
+    const auto task = [&]() -> asio::awaitable<void> {
+      check();
+      co_return;
+    };
+    g.add_node("n", [&](const Sum&, af::NodeContext& ctx) { ctx.background("task", task()); });
+    g.set_entry_point("n").add_edge("n", "END");
+    const auto app = g.compile();
+    app.invoke(Sum());
+    on_loop([&]() -> asio::awaitable<void> {
+      co_await app.ainvoke(Sum());
+      co_await app.aclose();
+    });
+    CHECK(places == 2);
+  }
+  SECTION("in a publisher") {
+    struct Checks final : af::Publisher {
+      explicit Checks(std::function<void()> f) : check(std::move(f)) {}
+      asio::awaitable<void> publish(af::Chunk) override {
+        check();
+        co_return;
+      }
+      asio::awaitable<void> close() override {
+        check();
+        co_return;
+      }
+      const std::function<void()> check;
+    };
+    Graph g;
+    g.add_node("n", [](const Sum&) { return Update().write<&Sum::n>(1); }).set_entry_point("n").add_edge("n", "END");
+    const auto app =
+        g.compile(af::CompileOptions().publisher(std::make_shared<Checks>(check), af::stream_mode::updates));
+    app.invoke(Sum());
+    CHECK(app.close().publisher.error.empty());
+    CHECK(places == 2);
+  }
+  SECTION("in a shutdown callback") {
+    on_loop([&]() -> asio::awaitable<void> {
+      af::GracefulShutdownManager manager(co_await asio::this_coro::executor);
+      manager.on_shutdown(check);
+      manager.request_shutdown();
+      while (places == 0) co_await give_way();
+    });
     CHECK(places == 1);
   }
   SECTION("in nodes, routers, handlers and mappings, of blocking and awaited runs") {

@@ -44,7 +44,6 @@ enum class errc {
   graph_closed,     ///< RUN_004: the graph is closed or closing.
   bad_config,       ///< RUN_005: an option of the run is out of range.
   bad_context,      ///< RUN_006: the node asked for a user context of another type.
-  run_busy,         ///< RUN_007: the handle or stream is in use elsewhere.
   // Asking a model: `model_error`.
   model_auth,              ///< MODEL_001: the key is missing, wrong, or not allowed to do this.
   model_quota,             ///< MODEL_002: the account has no credit left.
@@ -66,6 +65,11 @@ enum class errc {
   http_timeout,      ///< HTTP_005: connecting, waiting or the whole exchange took too long.
   http_transport,    ///< HTTP_006: the connection was lost, or what came is not HTTP.
   http_limit,        ///< HTTP_007: a response past a limit.
+  run_busy,         ///< RUN_007: the handle, stream or generator is in use elsewhere.
+  // The async toolkit.
+  timed_out,           ///< ASYNC_001: `timeout` or a background task passed its limit.
+  shutdown_requested,  ///< ASYNC_002: the program is to shut down; the operation was not started, or was cancelled.
+  closed,              ///< ASYNC_003: it is closed or closing, and takes nothing new.
   // Data.
   json_syntax,         ///< JSON_001: text that is not JSON.
   json_type,           ///< JSON_002: a value of another type than expected, or out of range.
@@ -198,7 +202,9 @@ class AGENTFLOW_VISIBLE node_error : public error {
 /// A limit in time was passed. `limit()` is that limit, not the time taken.
 class AGENTFLOW_VISIBLE timeout_error : public error {
  public:
+  /// With `errc::node_timeout`.
   timeout_error(std::string message, std::chrono::nanoseconds limit, ErrorContext context = {});
+  timeout_error(errc code, std::string message, std::chrono::nanoseconds limit, ErrorContext context = {});
   ~timeout_error() override;
   std::chrono::nanoseconds limit() const noexcept { return limit_; }
 
@@ -236,6 +242,18 @@ class AGENTFLOW_VISIBLE cancelled_error : public error {
  public:
   using error::error;
   ~cancelled_error() override;
+};
+
+/// The program was asked to shut down (`GracefulShutdownManager`): the operation was not started, or was cancelled.
+class AGENTFLOW_VISIBLE shutdown_requested_error : public error {
+ public:
+  /// The signal that asked for it; 0 for `request_shutdown()`.
+  shutdown_requested_error(std::string message, int signal);
+  ~shutdown_requested_error() override;
+  int signal() const noexcept { return signal_; }
+
+ private:
+  int signal_;
 };
 
 /// A blocking call was made on a thread that is running an event loop. Nothing was started.

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <typeinfo>
@@ -106,6 +107,15 @@ class AGENTFLOW_API NodeContext {
   Clock& clock() const noexcept { return *task_->run->clock; }
   /// Waits on the graph's clock. **Cancellation** throws `cancelled_error` at once.
   asio::awaitable<void> sleep(std::chrono::nanoseconds duration);
+
+  /// Starts something that goes on behind the run and that nobody waits for, such as an audit record: on the run's
+  /// event loop, limited in time if wanted. What it throws is logged. Closing the graph waits for it; `invoke()` and
+  /// `stream()`, whose loop is their own, wait for it too, for `CompileOptions::shutdown_timeout` at most. It must own
+  /// what it uses: the node, and this context, are gone when it runs.
+  ///
+  /// **Errors** `graph_closed_error` or `errc::closed` when the graph is being closed and its tasks are; `errc::
+  /// resource_exhausted` when 1,000 run already.
+  void background(std::string name, asio::awaitable<void> work, std::optional<std::chrono::nanoseconds> limit = {});
 
   /// The application's own object, given with `RunConfig::context`. **Errors** `config_error` (`errc::bad_context`) if
   /// there is none or it has another type.

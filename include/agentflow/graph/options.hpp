@@ -3,8 +3,6 @@
 #pragma once
 
 #include <chrono>
-#include <exception>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,92 +12,10 @@
 
 #include <asio/any_io_executor.hpp>
 
+#include <agentflow/async/retry_policy.hpp>
 #include <agentflow/core/config.hpp>
 
 namespace agentflow {
-
-/// When and how a failed node is tried again. Every attempt starts from the same, unchanged state.
-///
-/// The wait before attempt n+1 is `min(cap, backoff * factor^(n-1))`, shortened by a random part of up to `jitter` of
-/// it. Cancellation is never retried, and a wait ends at once when the run is cancelled.
-///
-/// **Units/limits** attempts 3 (at least 1, the first included), backoff 500 ms, factor 2, cap 30 s, jitter 0.25 (0 to
-/// 1).
-class RetryPolicy {
- public:
-  RetryPolicy() = default;
-  RetryPolicy& attempts(int n) & {
-    attempts_ = n;
-    return *this;
-  }
-  RetryPolicy&& attempts(int n) && { return std::move(attempts(n)); }
-  RetryPolicy& backoff(std::chrono::nanoseconds d) & {
-    backoff_ = d;
-    return *this;
-  }
-  RetryPolicy&& backoff(std::chrono::nanoseconds d) && { return std::move(backoff(d)); }
-  RetryPolicy& factor(double f) & {
-    factor_ = f;
-    return *this;
-  }
-  RetryPolicy&& factor(double f) && { return std::move(factor(f)); }
-  RetryPolicy& cap(std::chrono::nanoseconds d) & {
-    cap_ = d;
-    return *this;
-  }
-  RetryPolicy&& cap(std::chrono::nanoseconds d) && { return std::move(cap(d)); }
-  RetryPolicy& jitter(double part) & {
-    jitter_ = part;
-    return *this;
-  }
-  RetryPolicy&& jitter(double part) && { return std::move(jitter(part)); }
-  /// Asked with the node's own exception; false means the failure is final. Default: everything is retried.
-  ///
-  /// The predicate takes the exception by reference, as `[](const std::system_error& e) { return ...; }`; what is
-  /// thrown of another type is final then. Or it takes the `const std::exception_ptr&`, and sees everything.
-  template <class F>
-  RetryPolicy& when(F predicate) & {
-    if constexpr (std::is_invocable_v<F&, const std::exception_ptr&>)
-      when_ = std::move(predicate);
-    else
-      when_ = catching(std::function(std::move(predicate)));
-    return *this;
-  }
-  template <class F>
-  RetryPolicy&& when(F predicate) && {
-    return std::move(when(std::move(predicate)));
-  }
-
-  int attempts() const noexcept { return attempts_; }
-  std::chrono::nanoseconds backoff() const noexcept { return backoff_; }
-  double factor() const noexcept { return factor_; }
-  std::chrono::nanoseconds cap() const noexcept { return cap_; }
-  double jitter() const noexcept { return jitter_; }
-  const std::function<bool(const std::exception_ptr&)>& predicate() const noexcept { return when_; }
-
- private:
-  template <class E>
-  static std::function<bool(const std::exception_ptr&)> catching(std::function<bool(E)> predicate) {
-    static_assert(std::is_reference_v<E>, "agentflow: take the exception by reference: [](const MyError& e) { ... }");
-    return [predicate = std::move(predicate)](const std::exception_ptr& failure) {
-      try {
-        std::rethrow_exception(failure);
-      } catch (E e) {
-        return predicate(e);
-      } catch (...) {
-        return false;
-      }
-    };
-  }
-
-  int attempts_ = 3;
-  std::chrono::nanoseconds backoff_ = std::chrono::milliseconds(500);
-  double factor_ = 2.0;
-  std::chrono::nanoseconds cap_ = std::chrono::seconds(30);
-  double jitter_ = 0.25;
-  std::function<bool(const std::exception_ptr&)> when_;
-};
-static_assert(!std::is_aggregate_v<RetryPolicy>);
 
 /// How a node's `Command` targets combine with its own edges.
 enum class edges {
@@ -113,7 +29,7 @@ class NodeOptions {
  public:
   NodeOptions() = default;
 
-  /// Tries again when the node throws. Default: no retry.
+  /// Tries again when the node throws; every attempt starts from the same, unchanged state. Default: no retry.
   NodeOptions& retry(RetryPolicy p) & {
     retry_ = std::move(p);
     return *this;

@@ -11,9 +11,12 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 
+#include <agentflow/async/shutdown_stats.hpp>
+#include <agentflow/core/call_site.hpp>
 #include <agentflow/core/config.hpp>
 #include <agentflow/graph/chunk.hpp>
 #include <agentflow/graph/graph_spec.hpp>
+#include <agentflow/run/background.hpp>
 #include <agentflow/run/options.hpp>
 
 namespace agentflow {
@@ -87,12 +90,18 @@ class AGENTFLOW_API ErasedStream {
 /// A compiled graph. Copies share it.
 class AGENTFLOW_API ErasedGraph {
  public:
-  ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options);
+  ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made = {});
 
-  ErasedRun prepare(StateBox input, const RunConfig& config, stream_mode default_modes) const;
+  /// Makes a run, which does nothing until it is started. `made` is for debug mode, in case it never is.
+  ErasedRun prepare(StateBox input, const RunConfig& config, stream_mode default_modes, CallSite made = {}) const;
   std::size_t stop(std::string_view thread_id) const;
   asio::awaitable<std::size_t> astop(std::string thread_id) const;
   const std::shared_ptr<const GraphSpec>& spec() const noexcept;
+
+  ShutdownStats close() const;
+  asio::awaitable<ShutdownStats> aclose() const;
+  bool closed() const noexcept;
+  BackgroundTasks background_tasks() const;
 
   /// Throws `nested_loop_error` on a thread that runs an event loop or a node.
   static void refuse_on_loop_thread(std::string_view call, std::string_view instead);

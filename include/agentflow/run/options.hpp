@@ -16,6 +16,8 @@
 #include <agentflow/core/config.hpp>
 #include <agentflow/graph/chunk.hpp>
 #include <agentflow/graph/options.hpp>
+#include <agentflow/graph/publisher.hpp>
+#include <agentflow/run/debug.hpp>
 
 namespace spdlog {
 class logger;
@@ -52,17 +54,57 @@ class CompileOptions {
     return *this;
   }
   CompileOptions&& blocking_threads(std::size_t n) && { return std::move(blocking_threads(n)); }
+  /// How long `close()` and `aclose()` let runs, background tasks and the publisher go on before they are cancelled;
+  /// for all of them together. What ends late or not at all delays them by a second at most. Default 30 s.
+  ///
+  /// Give one if the graph is to be closed while it serves others: then each run can be cancelled by itself. Without it
+  /// a run that is part of the coroutine that awaits it (see `ainvoke`) can be cancelled only with that coroutine, and
+  /// a close that runs out of time leaves it behind.
+  CompileOptions& shutdown_timeout(std::chrono::nanoseconds d) & {
+    shutdown_timeout_ = d;
+    return *this;
+  }
+  CompileOptions&& shutdown_timeout(std::chrono::nanoseconds d) && { return std::move(shutdown_timeout(d)); }
+  /// Where events of all runs go, whoever awaits them: of these modes, through a queue of so many. Default: nowhere.
+  CompileOptions& publisher(std::shared_ptr<Publisher> p, stream_mode modes, std::size_t capacity = 1024) & {
+    publisher_ = std::move(p);
+    published_ = modes;
+    publisher_capacity_ = capacity;
+    return *this;
+  }
+  CompileOptions&& publisher(std::shared_ptr<Publisher> p, stream_mode modes, std::size_t capacity = 1024) && {
+    return std::move(publisher(std::move(p), modes, capacity));
+  }
+  /// Turns debug mode on for this graph, whatever `set_debug` says.
+  CompileOptions& debug(DebugOptions o) & {
+    debug_ = o;
+    return *this;
+  }
+  CompileOptions&& debug(DebugOptions o) && { return std::move(debug(o)); }
 
   const std::shared_ptr<Clock>& clock() const noexcept { return clock_; }
   const std::shared_ptr<spdlog::logger>& logger() const noexcept { return logger_; }
   const NodeOptions& node_defaults() const noexcept { return node_defaults_; }
   std::size_t blocking_threads() const noexcept { return blocking_threads_; }
+  std::chrono::nanoseconds shutdown_timeout() const noexcept {
+    return shutdown_timeout_.value_or(std::chrono::seconds(30));
+  }
+  bool has_shutdown_timeout() const noexcept { return shutdown_timeout_.has_value(); }
+  const std::shared_ptr<Publisher>& publisher() const noexcept { return publisher_; }
+  stream_mode published() const noexcept { return published_; }
+  std::size_t publisher_capacity() const noexcept { return publisher_capacity_; }
+  const std::optional<DebugOptions>& debug() const noexcept { return debug_; }
 
  private:
   std::shared_ptr<Clock> clock_ = Clock::system();
   std::shared_ptr<spdlog::logger> logger_;
   NodeOptions node_defaults_;
   std::size_t blocking_threads_ = 0;
+  std::optional<DebugOptions> debug_;
+  std::optional<std::chrono::nanoseconds> shutdown_timeout_;
+  std::shared_ptr<Publisher> publisher_;
+  stream_mode published_ = stream_mode::none;
+  std::size_t publisher_capacity_ = 0;
 };
 static_assert(!std::is_aggregate_v<CompileOptions>);
 

@@ -81,6 +81,8 @@ class AGENTFLOW_VISIBLE abandoned_error : public error {
 /// point in turn: `after(k, ...)` for k = 0, 1, 2 ... cancels, stops or throws between handler k and the next, and
 /// `stop_after(k)` leaves everything as it is then, to see that destroying the loop frees it.
 ///
+/// The clock is also that of its execution context: `af::sleep`, `af::timeout`, `af::retry` go by it without more ado.
+///
 /// It sees only waits on its clock. Other threads (`af::blocking` nodes, other executors), Asio's own timers and
 /// sockets are invisible to it: allow for them with `wait_for_threads`.
 ///

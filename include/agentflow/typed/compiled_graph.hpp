@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,6 +13,8 @@
 #include <asio/awaitable.hpp>
 #include <asio/this_coro.hpp>
 
+#include <agentflow/async/outcome.hpp>
+#include <agentflow/core/call_site.hpp>
 #include <agentflow/run/erased_graph.hpp>
 #include <agentflow/typed/input.hpp>
 #include <agentflow/typed/run.hpp>
@@ -53,20 +56,26 @@ class CompiledGraph {
   ///
   /// **Cancellation** cancels the run, joins it, and throws `cancelled_error`. A node that is part of the calling
   /// coroutine and resets Asio's cancellation state does so for its caller too.
-  asio::awaitable<RunResult<S>> ainvoke(Input<S> input, RunConfig config = {}) const {
-    return await_result(graph_.prepare(std::move(input).take(), config, stream_mode::none));
+  asio::awaitable<RunResult<S>> ainvoke(Input<S> input, RunConfig config = {},
+                                        CallSite made = CallSite::current()) const {
+    return await_result(graph_.prepare(std::move(input).take(), config, stream_mode::none, made));
+  }
+
+  /// The same for those who do not want exceptions: gives the result, or what the run failed with.
+  asio::awaitable<Outcome<RunResult<S>>> try_ainvoke(Input<S> input, RunConfig config = {}) const {
+    return outcome_of(*this, std::move(input), std::move(config));
   }
 
   /// Gives the run's events, to be read with a loop on the calling thread. Default modes: messages and updates.
-  Stream<S> stream(Input<S> input, const RunConfig& config = {}) const {
+  Stream<S> stream(Input<S> input, const RunConfig& config = {}, CallSite made = CallSite::current()) const {
     ErasedGraph::refuse_on_loop_thread("stream()", "astream()");
-    return Stream<S>(graph_.prepare(std::move(input).take(), config, stream_mode::messages | stream_mode::updates));
+    return Stream<S>(graph_.prepare(std::move(input).take(), config, default_modes, made));
   }
 
   /// Gives the run's events, to be awaited. The run starts with the first `next()`, on the awaiting coroutine's
   /// executor. Default modes: messages and updates.
-  Run<S> astream(Input<S> input, const RunConfig& config = {}) const {
-    return Run<S>(graph_.prepare(std::move(input).take(), config, stream_mode::messages | stream_mode::updates));
+  Run<S> astream(Input<S> input, const RunConfig& config = {}, CallSite made = CallSite::current()) const {
+    return Run<S>(graph_.prepare(std::move(input).take(), config, default_modes, made));
   }
 
   /// Starts a run on an executor, on a strand of its own unless that serialises by itself, and gives its handle. No
@@ -82,6 +91,23 @@ class CompiledGraph {
   std::size_t stop(std::string_view thread_id) const { return graph_.stop(thread_id); }
   asio::awaitable<std::size_t> astop(std::string thread_id) const { return graph_.astop(std::move(thread_id)); }
 
+  /// Closes the graph. It starts no new runs (`graph_closed_error`). Runs under way end as `drained` at their next
+  /// step, background tasks and the publisher finish; what is left after `CompileOptions::shutdown_timeout` is
+  /// cancelled, and joined, within a second more. What does not end by then is left behind, and the result says so.
+  ///
+  /// May be called again and by several at once, also through copies: there is one close, and one result. Not from a
+  /// node of the graph, which would wait for itself until the time is up. `close` blocks, for plain threads.
+  ///
+  /// **Errors** `close` only: `nested_loop_error`. Failures are in the result.
+  /// **Cancellation** does not interrupt the close, but ends its patience: what runs is cancelled at once.
+  ShutdownStats close() const { return graph_.close(); }
+  asio::awaitable<ShutdownStats> aclose() const { return graph_.aclose(); }
+  /// Whether it is closed, or being closed.
+  bool closed() const noexcept { return graph_.closed(); }
+
+  /// What the nodes started with `NodeContext::background`.
+  BackgroundTasks background_tasks() const { return graph_.background_tasks(); }
+
   /// The graph as a Mermaid flowchart, as a Graphviz digraph, and as JSON.
   std::string to_mermaid() const { return graph_.spec()->to_mermaid(); }
   std::string to_dot() const { return graph_.spec()->to_dot(); }
@@ -91,6 +117,19 @@ class CompiledGraph {
   const std::shared_ptr<const GraphSpec>& spec() const noexcept { return graph_.spec(); }
 
  private:
+  static constexpr stream_mode default_modes = stream_mode::messages | stream_mode::updates;
+
+  static asio::awaitable<Outcome<RunResult<S>>> outcome_of(CompiledGraph graph, Input<S> input, RunConfig config) {
+    std::exception_ptr failure;
+    try {
+      auto work = graph.ainvoke(std::move(input), std::move(config));
+      auto result = co_await std::move(work);
+      co_return Outcome<RunResult<S>>(std::move(result));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    co_return Outcome<RunResult<S>>(std::move(failure));
+  }
   static asio::awaitable<RunResult<S>> await_result(ErasedRun run) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     co_await run.attend(executor);

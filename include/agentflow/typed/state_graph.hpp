@@ -164,9 +164,9 @@ class StateGraph {
   /// Validates the graph and makes it ready to run.
   ///
   /// **Errors** `graph_error` that lists every problem, each with its code, the names involved and what was declared.
-  CompiledGraph<S> compile(CompileOptions options = {}) const {
+  CompiledGraph<S> compile(CompileOptions options = {}, CallSite made = CallSite::current()) const {
     auto spec = builder_.freeze(options.node_defaults());
-    return CompiledGraph<S>(ErasedGraph(std::move(spec), std::move(options)));
+    return CompiledGraph<S>(ErasedGraph(std::move(spec), std::move(options), made));
   }
 
  private:

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// gather over a graph: many inputs, so many at once.
+#pragma once
+
+#include <ranges>
+#include <utility>
+#include <vector>
+
+#include <asio/awaitable.hpp>
+
+#include <agentflow/async/gather.hpp>
+#include <agentflow/typed/compiled_graph.hpp>
+
+namespace agentflow {
+
+namespace detail {
+
+/// Makes the run when its turn comes, not before.
+template <class S>
+asio::awaitable<RunResult<S>> run_one(CompiledGraph<S> graph, Input<S> input) {
+  auto work = graph.ainvoke(std::move(input));
+  auto result = co_await std::move(work);
+  co_return result;
+}
+
+template <class S, class Inputs>
+std::vector<asio::awaitable<RunResult<S>>> runs_of(const CompiledGraph<S>& graph, Inputs& inputs) {
+  std::vector<asio::awaitable<RunResult<S>>> runs;
+  for (auto&& input : inputs) {
+    // A view does not own what it shows.
+    if constexpr (std::ranges::view<Inputs>)
+      runs.push_back(run_one(graph, Input<S>(input)));
+    else
+      runs.push_back(run_one(graph, Input<S>(std::move(input))));
+  }
+  return runs;
+}
+
+template <class Inputs, class S>
+concept InputsOf =
+    std::ranges::input_range<Inputs> && std::constructible_from<Input<S>, std::ranges::range_value_t<Inputs>>;
+
+}  // namespace detail
+
+/// Runs a graph once for each input, five at a time unless the options say otherwise (0: all at once), and gives the
+/// results in the order of the inputs. The first failure cancels the runs under way, joins them, and is thrown; no more
+/// are started.
+///
+/// **Errors** what the run that failed first threw. **Cancellation** cancels and joins all.
+///
+/// **Example** `auto results = co_await af::gather(app, questions);`
+template <class S, detail::InputsOf<S> Inputs>
+asio::awaitable<std::vector<RunResult<S>>> gather(const CompiledGraph<S>& graph, Inputs inputs,
+                                                  GatherOptions options = GatherOptions().limit(5)) {
+  return gather(detail::runs_of(graph, inputs), options);
+}
+
+/// The same, but each run gives its result or what it failed with, and none ends another.
+template <class S, detail::InputsOf<S> Inputs>
+asio::awaitable<std::vector<Outcome<RunResult<S>>>> gather(const CompiledGraph<S>& graph, Inputs inputs,
+                                                           return_exceptions_t all,
+                                                           GatherOptions options = GatherOptions().limit(5)) {
+  return gather(detail::runs_of(graph, inputs), all, options);
+}
+
+}  // namespace agentflow
