@@ -29,7 +29,8 @@ using asio::ip::tcp;
 constexpr int tokens = 100;
 
 std::string piece(const std::string& text) {
-  return "data: {\"id\":\"x\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + text + "\"}}]}\n\n";
+  return "data: {\"id\":\"x\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + text +
+         "\"}}]}\n\n";
 }
 
 std::string chunked(const std::string& text) {
@@ -42,9 +43,12 @@ std::string chunked(const std::string& text) {
 class Peer {
  public:
   Peer() : acceptor_(io_, tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
-    head_ = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n" + chunked(piece("token"));
+    head_ = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n" +
+            chunked(piece("token"));
     for (int i = 1; i < tokens; ++i) rest_ += chunked(piece(" token"));
-    rest_ += chunked("data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n") + "0\r\n\r\n";
+    rest_ +=
+        chunked("data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n") +
+        "0\r\n\r\n";
     asio::co_spawn(io_, accept(), [](std::exception_ptr) {});
     thread_ = std::thread([this] { io_.run(); });
   }
@@ -69,7 +73,8 @@ class Peer {
     for (;;) {
       // Requests end with the "}" of their body; this is the last of ours.
       in.clear();
-      co_await asio::async_read_until(socket, asio::dynamic_buffer(in), "\"stream_options\":{\"include_usage\":true}}", asio::use_awaitable);
+      co_await asio::async_read_until(socket, asio::dynamic_buffer(in), "\"stream_options\":{\"include_usage\":true}}",
+                                      asio::use_awaitable);
       co_await asio::async_write(socket, asio::buffer(head_), asio::use_awaitable);
       co_await asio::async_write(socket, asio::buffer(rest_), asio::use_awaitable);
     }
@@ -86,7 +91,8 @@ asio::awaitable<void> bare(const Peer& peer, long runs, bool first, double& ns) 
   tcp::socket socket(co_await asio::this_coro::executor);
   co_await socket.async_connect(tcp::endpoint(asio::ip::address_v4::loopback(), peer.port()), asio::use_awaitable);
   socket.set_option(tcp::no_delay(true));
-  const std::string request = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n\r\n{\"stream_options\":{\"include_usage\":true}}";
+  const std::string request =
+      "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n\r\n{\"stream_options\":{\"include_usage\":true}}";
   std::string buffer(1 << 16, ' ');
   for (long i = 0; i < runs; ++i) {
     const auto start = std::chrono::steady_clock::now();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Talking to a model: a stream with a tool call, then the answer. Runs offline on a scripted model; with OPENAI_API_KEY,
-// OPENAI_BASE_URL (a local server), ANTHROPIC_API_KEY or GEMINI_API_KEY set and the argument "real", on that provider.
+// Talking to a model: a stream with a tool call, then the answer. Runs offline on a scripted model; with
+// OPENAI_API_KEY, OPENAI_BASE_URL (a local server), ANTHROPIC_API_KEY or GEMINI_API_KEY set and the argument "real", on
+// that provider.
 #include <exception>
 #include <iostream>
 #include <memory>

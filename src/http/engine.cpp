@@ -51,6 +51,7 @@ class Engine::Loop : public std::enable_shared_from_this<Loop> {
   ~Loop() {
     for (auto& [easy, transfer] : transfers_) {
       curl_multi_remove_handle(multi_, easy);
+      transfer->idle_timer.reset();  // it is one of io_, and a reader may keep the transfer for longer
       transfer->release();
     }
     transfers_.clear();
@@ -192,12 +193,17 @@ class Engine::Loop : public std::enable_shared_from_this<Loop> {
     t->idle_timer->async_wait([this, weak = std::weak_ptr<Transfer>(t)](std::error_code ec) {
       const auto alive = weak.lock();
       if (!alive || ec) return;
-      if (alive->paused()) alive->last_activity = steady_clock::now();
-      if (steady_clock::now() < alive->last_activity + alive->idle_limit) return watch_idle(alive);
-      remove(alive);
-      alive->fail(errc::http_timeout,
-                  "no byte came for " + std::to_string(alive->idle_limit.count()) + " ms (the idle timeout)");
+      // When this thread had to wait for a processor, bytes may have come: what is ready goes first.
+      asio::post(io_, [this, alive] { check_idle(alive); });
     });
+  }
+
+  void check_idle(const std::shared_ptr<Transfer>& t) {
+    if (!transfers_.contains(t->handle())) return;
+    if (t->paused()) t->last_activity = steady_clock::now();
+    if (steady_clock::now() < t->last_activity + t->idle_limit) return watch_idle(t);
+    remove(t);
+    t->fail(errc::http_timeout, "no byte came for " + std::to_string(t->idle_limit.count()) + " ms (the idle timeout)");
   }
 
   Environment environment_;

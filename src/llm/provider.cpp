@@ -55,7 +55,12 @@ std::string Provider::model_of(const ChatRequest& request) const {
 
 http::BodyStream Provider::open(const ChatRequest& request, bool stream, JsonValue* raw_request) const {
   const std::string model = model_of(request);
-  const JsonValue body(wire_->body(request, model, options_, stream));
+  JsonValue body;
+  try {
+    body = JsonValue(wire_->body(request, model, options_, stream));
+  } catch (const json_error& e) {
+    throw model_error(errc::model_bad_request, "the request cannot be written as JSON: " + e.message());
+  }
   http::Request out("POST", wire_->url(options_, model, stream));
   out.header("content-type", "application/json").header("accept", stream ? "text/event-stream" : "application/json");
   wire_->authorize(out, options_);
@@ -105,7 +110,7 @@ asio::awaitable<JsonValue> Provider::read_whole(http::BodyStream& body, http::He
 
 std::string Provider::clean(std::string text) const {
   for (const SecretString& secret : secrets_) text = redact(std::move(text), secret);
-  return text;
+  return as_utf8(text);
 }
 
 model_error Provider::explain(std::exception_ptr failure, const ChatRequest& request,
@@ -129,7 +134,8 @@ model_error Provider::explain(std::exception_ptr failure, const ChatRequest& req
   info.model = model_of(request);
   info.body = clean(std::move(info.body));
   if (assembler != nullptr && !assembler->empty()) info.partial = assembler->response().message;
-  return model_error(code, clean(info.provider + " " + info.model + ": " + message), std::move(info));
+  message = clean(info.provider + " " + info.model + ": " + message);
+  return model_error(code, std::move(message), std::move(info));
 }
 
 namespace {

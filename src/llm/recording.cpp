@@ -13,8 +13,8 @@
 
 #include <agentflow/core/json_codec.hpp>
 
-#include "llm/fields.hpp"
 #include "llm/relay.hpp"
+#include "llm/wire.hpp"
 
 namespace agentflow::llm {
 namespace {
@@ -106,6 +106,16 @@ errc code_from(std::string_view name) {
   throw json_error(errc::json_type, "an error of the unknown code \"" + std::string(name) + "\"");
 }
 
+/// The document that a function makes. Text that is not UTF-8 cannot be written, whatever the model made of it.
+template <class F>
+std::string line_of(F&& make) {
+  try {
+    return JsonValue(make()).dump();
+  } catch (const json_error& e) {
+    throw model_error(errc::model_bad_request, "the exchange cannot be written as JSON: " + e.message());
+  }
+}
+
 // ---- recording ----
 
 /// The file of a recording.
@@ -116,14 +126,17 @@ class Tape {
   }
   void write(const ChatRequest& request, const std::vector<ChatEvent>& events, const std::string& model,
              const model_error* error) {
-    json line;
-    line["request"] = request_json(request);
-    line["model"] = model;
-    line["events"] = json::array();
-    for (const ChatEvent& e : events) line["events"].push_back(event_json(e));
-    if (error != nullptr) line["error"] = error_json(*error);
+    const std::string line = line_of([&] {
+      json out;
+      out["request"] = request_json(request);
+      out["model"] = model;
+      out["events"] = json::array();
+      for (const ChatEvent& e : events) out["events"].push_back(event_json(e));
+      if (error != nullptr) out["error"] = error_json(*error);
+      return out;
+    });
     std::lock_guard lock(mutex_);
-    if (!(out_ << line.dump() << '\n').flush())
+    if (!(out_ << line << '\n').flush())
       throw model_error(errc::model_protocol, "the exchange could not be written to " + name_);
   }
 
@@ -225,12 +238,12 @@ class Cassette {
     }
   }
   Take take(const ChatRequest& request) {
-    const std::string key = request_json(request).dump();
+    const std::string key = line_of([&] { return request_json(request); });
     std::lock_guard lock(mutex_);
     const auto at = takes_.find(key);
     if (at == takes_.end() || at->second.empty())
-      throw model_error(errc::model_bad_request,
-                        "the recording has no further answer to this request: " + key.substr(0, 500));
+      throw model_error(errc::model_bad_request, "the recording has no further answer to this request: " +
+                                                     as_utf8(std::string_view(key).substr(0, 500)));
     Take out = std::move(at->second.front());
     at->second.pop_front();
     return out;

@@ -6,6 +6,8 @@
 
 #include <agentflow/core/ids.hpp>
 
+#include "core/json_text.hpp"
+
 namespace agentflow::llm {
 
 Blocks::Call& Blocks::begin(std::string key, std::string id, std::string name, Answer& out) {
@@ -78,6 +80,17 @@ void merge_extra(json& body, const ChatRequest& request) {
   if (extra.is_null()) return;
   if (!extra.is_object()) throw model_error(errc::model_bad_request, "ChatRequest::extra is an object, or null");
   for (const auto& [key, value] : extra.items()) body[key] = value;
+}
+
+std::string as_utf8(std::string_view text) {
+  std::string out;
+  for (;;) {
+    const std::size_t bad = detail::find_invalid_utf8(text);
+    out += text.substr(0, bad);
+    if (bad == detail::all_valid) return out;
+    out += "\xEF\xBF\xBD";
+    text.remove_prefix(bad + 1);
+  }
 }
 
 json parameters_of(const ToolSpec& tool) {

@@ -101,6 +101,8 @@ std::string data_url(const MediaSource& source);
 std::optional<std::string> own_signature(const ReasoningBlock& block, std::string_view prefix);
 /// Puts `ChatRequest::extra` over the body.
 void merge_extra(json& body, const ChatRequest& request);
+/// Text with what is not UTF-8 replaced: what a server said may be anything, and logs and JSON want characters.
+std::string as_utf8(std::string_view text);
 /// Schemas as they are sent: an empty object schema where there is none.
 json parameters_of(const ToolSpec& tool);
 

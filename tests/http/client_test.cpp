@@ -3,6 +3,7 @@
 #include <agentflow/http/client.hpp>
 
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -55,7 +56,8 @@ af::errc failure_of(const http::ClientOptions& options, const std::string& url, 
 
 TEST_CASE("A request gives its response, and connections are used again", "[http]") {
   Server server([](const chaos::Seen& seen) {
-    return Reply::json(R"({"got":")" + seen.method + " " + seen.target + " " + seen.body + "\"}", 201, "X-Extra:  a b \r\n");
+    return Reply::json(R"({"got":")" + seen.method + " " + seen.target + " " + seen.body + "\"}", 201,
+                       "X-Extra:  a b \r\n");
   });
   const http::Client client(patient());
   http::Request request("POST", server.url("/path?q=1"));
@@ -104,7 +106,9 @@ TEST_CASE("What does not come in time is a timeout", "[http]") {
           request.timeout = 100ms;
           chaos::run(http::Client(patient()).fetch(request));
         }) == af::errc::http_timeout);
-  // The same, slower than any limit but never silent for as long as the idle timeout.
+  // It takes connections, but never says a word of TLS: connecting is more than a socket.
+  CHECK(failure_of(patient().connect_timeout(60ms), "https" + silent.url().substr(4)) == af::errc::http_timeout);
+  // The same as above, slower than any limit but never silent for as long as the idle timeout.
   Server steady(Reply::json(std::string(20, 'x')).in_pieces_of(20).every(20ms));
   CHECK(get(http::Client(patient().idle_timeout(500ms)), steady.url()).size() == 20);
 }
@@ -136,7 +140,8 @@ TEST_CASE("Requests that must not be sent are refused", "[http]") {
   CHECK(fails(http::Request("GET", "http://example.com/")) == af::errc::http_plain);
   CHECK(fails(http::Request("GET", "http://127.0.0.1.example.com/")) == af::errc::http_plain);
   CHECK(fails(http::Request("GET", "http://10.0.0.1/")) == af::errc::http_plain);
-  for (const std::string url : {"", "nonsense:", "ftp://localhost/", "file:///etc/passwd", "http://user:pass@localhost/"})
+  for (const std::string url :
+       {"", "nonsense:", "ftp://localhost/", "file:///etc/passwd", "http://user:pass@localhost/"})
     CHECK(fails(http::Request("GET", url)) == af::errc::http_bad_request);
   CHECK(fails(http::Request("GET /x", "http://localhost/")) == af::errc::http_bad_request);
   CHECK(fails(http::Request("GET", "http://localhost/").header("a b", "c")) == af::errc::http_bad_request);
@@ -160,13 +165,13 @@ TEST_CASE("Responses past the limits are refused", "[http]") {
 
 TEST_CASE("A reader that takes its time holds the server back, and is no reason for a timeout", "[http]") {
   const std::size_t size = 24 << 20;
-  Server server([&](const chaos::Seen&) { return Reply::json(std::string(size, 'x')); });
-  const http::Client client(patient().buffer_bytes(64 << 10).idle_timeout(150ms));
+  Server server(Reply::json(std::string(size, 'x')).in_pieces_of(1 << 20));
+  const http::Client client(patient().buffer_bytes(64 << 10).idle_timeout(300ms));
   const auto read = [&]() -> asio::awaitable<std::size_t> {
     http::BodyStream stream = client.open(http::Request("GET", server.url()));
     auto head = stream.head();
     co_await std::move(head);
-    asio::steady_timer timer(co_await asio::this_coro::executor, 400ms);
+    asio::steady_timer timer(co_await asio::this_coro::executor, 900ms);
     co_await timer.async_wait(asio::use_awaitable);
     std::size_t total = 0, largest = 0;
     for (;;) {
@@ -219,7 +224,8 @@ TEST_CASE("Event loops may go in the middle of anything, and the client outlives
   const http::Client client(patient());
   for (int handlers = 0; handlers < 12; ++handlers) {
     asio::io_context io;
-    asio::co_spawn(io, client.fetch(http::Request("GET", server.url())), [](std::exception_ptr, const http::Response&) {});
+    asio::co_spawn(io, client.fetch(http::Request("GET", server.url())),
+                   [](std::exception_ptr, const http::Response&) {});
     for (int i = 0; i < handlers; ++i) io.run_one_for(50ms);
   }
   CHECK(get(client, server.url()).size() == 100);
@@ -289,6 +295,26 @@ TEST_CASE("Other machines are reached through the proxy, this one never", "[http
   Server server{Reply::json("1")};
   CHECK(get(client, server.url()) == "1");
   CHECK(proxy.requests().size() == 2);
+}
+
+TEST_CASE("Proxies come from the environment as it was when the client was made", "[http]") {
+  Server proxy([](const chaos::Seen& seen) { return Reply::json("\"" + seen.target + "\""); });
+  const std::vector<std::string> names = {"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY",
+                                          "all_proxy",  "ALL_PROXY",  "no_proxy",    "NO_PROXY"};
+  for (const auto& name : names) ::unsetenv(name.c_str());
+  ::setenv("http_proxy", proxy.url().c_str(), 1);
+  ::setenv("no_proxy", "direct.invalid", 1);
+  const http::Client client(patient().allow_plain_http());
+  const http::Client none(patient().allow_plain_http().proxy(""));
+  ::unsetenv("http_proxy");
+  ::setenv("HTTP_PROXY", proxy.url().c_str(), 1);  // a header "Proxy" becomes this in a CGI program
+  const http::Client careful(patient().allow_plain_http());
+  for (const auto& name : names) ::unsetenv(name.c_str());
+  CHECK(get(client, "http://example.invalid/a") == "\"http://example.invalid/a\"");
+  CHECK(failure([&] { get(client, "http://direct.invalid/"); }) == af::errc::http_connect);
+  CHECK(failure([&] { get(none, "http://example.invalid/"); }) == af::errc::http_connect);
+  CHECK(failure([&] { get(careful, "http://example.invalid/"); }) == af::errc::http_connect);
+  CHECK(proxy.requests().size() == 1);
 }
 
 TEST_CASE("Retry-After is read in all its forms", "[http]") {

@@ -96,7 +96,8 @@ TEST_CASE("A rest is known as such, and is no event", "[sse]") {
 }
 
 TEST_CASE("A byte order mark is one only at the beginning", "[sse]") {
-  CHECK(parse({"data: a\n\n\xEF\xBB\xBF" "data: b\n\n"}) == std::vector<SseEvent>{event("a")});
+  CHECK(parse({"data: a\n\n\xEF\xBB\xBF"
+               "data: b\n\n"}) == std::vector<SseEvent>{event("a")});
 }
 
 TEST_CASE("Lines and events are bounded", "[sse]") {

@@ -66,8 +66,15 @@ class Certificates {
 class TlsServer {
  public:
   TlsServer(const Certificates& files, const std::string& name, const std::string& more = {}) {
-    std::vector<std::string> words = {"openssl", "s_server", "-accept", "127.0.0.1:0", "-www", "-cert",
-                                      files.file(name + ".pem"), "-key", files.file(name + ".key")};
+    std::vector<std::string> words = {"openssl",
+                                      "s_server",
+                                      "-accept",
+                                      "127.0.0.1:0",
+                                      "-www",
+                                      "-cert",
+                                      files.file(name + ".pem"),
+                                      "-key",
+                                      files.file(name + ".key")};
     for (std::size_t at = 0; at < more.size();) {
       const auto end = std::min(more.find(' ', at), more.size());
       words.push_back(more.substr(at, end - at));

@@ -82,8 +82,9 @@ TEST_CASE("Failures that pass are repeated, with longer and longer waits", "[llm
     for (int i = 0; i < 4; ++i) b.model->fail(broken(errc::model_overloaded));
     b.model->reply("at last");
     std::vector<double> waits;
-    const auto model = llm::with_retries(b.model, b.options().retries(4).on_retry(
-        [&](const af::model_error& e, int attempt, std::chrono::nanoseconds wait) {
+    const auto model = llm::with_retries(
+        b.model,
+        b.options().retries(4).on_retry([&](const af::model_error& e, int attempt, std::chrono::nanoseconds wait) {
           CHECK(e.code() == errc::model_overloaded);
           CHECK(attempt == static_cast<int>(waits.size()) + 1);
           waits.push_back(std::chrono::duration<double>(wait).count());

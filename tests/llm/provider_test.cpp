@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <agentflow/core/json_codec.hpp>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
@@ -30,7 +31,8 @@ Outcome ask_with(const llm::ProviderOptions& o, bool stream, Factory factory = l
 }
 
 const std::string good_stream =
-    "data: {\"choices\":[{\"delta\":{\"content\":\"one\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\" two\"}}]}\n\n"
+    "data: {\"choices\":[{\"delta\":{\"content\":\"one\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\" "
+    "two\"}}]}\n\n"
     "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
 
 }  // namespace
@@ -43,7 +45,8 @@ TEST_CASE("Each provider's errors are known by one name", "[llm]") {
   const std::vector<Case> cases = {
       {401, R"({"error":{"message":"bad key","type":"invalid_request_error","code":"invalid_api_key"}})", "MODEL_001"},
       {401, R"({"type":"error","error":{"type":"authentication_error","message":"x"}})", "MODEL_001"},
-      {400, R"({"error":{"code":400,"message":"API key not valid. Please pass one.","status":"INVALID_ARGUMENT"}})", "MODEL_001"},
+      {400, R"({"error":{"code":400,"message":"API key not valid. Please pass one.","status":"INVALID_ARGUMENT"}})",
+       "MODEL_001"},
       {403, R"({"error":{"code":403,"message":"x","status":"PERMISSION_DENIED"}})", "MODEL_001"},
       {429, R"({"error":{"message":"x","type":"insufficient_quota","code":"insufficient_quota"}})", "MODEL_002"},
       {402, R"({"type":"error","error":{"type":"billing_error","message":"x"}})", "MODEL_002"},
@@ -56,8 +59,11 @@ TEST_CASE("Each provider's errors are known by one name", "[llm]") {
       {422, R"({"detail":"not so"})", "MODEL_005"},
       {400, R"({"error":"model 'x' not found"})", "MODEL_005"},
       {302, "", "MODEL_005"},
-      {400, R"({"error":{"message":"This model's maximum context length is 8192 tokens","code":"context_length_exceeded"}})", "MODEL_006"},
-      {400, R"({"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens"}})", "MODEL_006"},
+      {400,
+       R"({"error":{"message":"This model's maximum context length is 8192 tokens","code":"context_length_exceeded"}})",
+       "MODEL_006"},
+      {400, R"({"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens"}})",
+       "MODEL_006"},
       {413, R"({"type":"error","error":{"type":"request_too_large","message":"x"}})", "MODEL_006"},
       {400, R"({"error":{"message":"x","code":"content_filter"}})", "MODEL_007"},
       {408, "", "MODEL_008"},
@@ -72,6 +78,7 @@ TEST_CASE("Each provider's errors are known by one name", "[llm]") {
       CHECK(o.code() == c.code);
       CHECK(o.error->info().http_status == c.status);
       CHECK(o.error->info().provider == "openai");
+      CHECK(o.error->message().rfind("openai the-model: HTTP " + std::to_string(c.status) + ": ", 0) == 0);
       CHECK(o.error->info().model == "the-model");
       CHECK(o.error->info().body == c.body);
     }
@@ -109,7 +116,8 @@ TEST_CASE("Answers that are no answers are protocol errors that show how they be
       const Outcome o = ask(factory, html, af::ChatRequest("?"), stream);
       CHECK(o.code() == "MODEL_010");
       CHECK_THAT(o.error->message(), Catch::Contains("Welcome to nginx") && Catch::Contains("base URL"));
-      for (const std::string body : {"{}", "[]", "null", "1", "\"x\"", "{\"choices\":1,\"output\":2,\"content\":3}", "{\"a\":1", ""}) {
+      for (const std::string body :
+           {"{}", "[]", "null", "1", "\"x\"", "{\"choices\":1,\"output\":2,\"content\":3}", "{\"a\":1", ""}) {
         chaos::Server server(Reply::json(body));
         CAPTURE(body);
         CHECK(ask(factory, server, af::ChatRequest("?"), stream).code() == "MODEL_010");
@@ -145,7 +153,9 @@ TEST_CASE("Every format knows a stream that is cut", "[llm]") {
   for (std::size_t i = 0; i < factories.size(); ++i) {
     chaos::Server server(Reply::sse(begun[i]));
     CHECK(ask(factories[i], server, af::ChatRequest("?"), true).code() == "MODEL_011");
-    chaos::Server error(Reply::sse(begun[i] + "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}\n\n"));
+    chaos::Server error(Reply::sse(
+        begun[i] +
+        "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}\n\n"));
     CHECK(ask(factories[i], error, af::ChatRequest("?"), true).code() == "MODEL_004");
     chaos::Server broken(Reply::sse(begun[i] + "data: {\"a\":\n\n"));
     CHECK(ask(factories[i], broken, af::ChatRequest("?"), true).code() == "MODEL_010");
@@ -184,7 +194,8 @@ TEST_CASE("Hostile tool calls reach the caller, or are refused by a limit", "[ll
   CHECK(arguments("null") == "{}");
   CHECK(arguments("\"" + std::string(500, '[') + "\"").size() > 400);  // too deep: kept as text
   std::string many = R"({"choices":[{"message":{"tool_calls":[)";
-  for (int i = 0; i < 65; ++i) many += std::string(i == 0 ? "" : ",") + R"({"id":")" + std::to_string(i) + R"(","function":{"name":"f"}})";
+  for (int i = 0; i < 65; ++i)
+    many += std::string(i == 0 ? "" : ",") + R"({"id":")" + std::to_string(i) + R"(","function":{"name":"f"}})";
   many += R"(]},"finish_reason":"tool_calls"}]})";
   chaos::Server server(Reply::json(many));
   const Outcome o = ask(llm::openai_chat, server, af::ChatRequest("?"), false);
@@ -194,7 +205,7 @@ TEST_CASE("Hostile tool calls reach the caller, or are refused by a limit", "[ll
 
 TEST_CASE("Keys are in no error, whoever repeats them", "[llm]") {
   const std::string key = "sk-canary-1234";
-  for (const std::string form : {key, std::string("c2stY2FuYXJ5LTEyMzQ="), std::string("x-header-canary")}) {
+  for (const std::string& form : {key, std::string("c2stY2FuYXJ5LTEyMzQ="), std::string("x-header-canary")}) {
     chaos::Server server(Reply::json(R"({"error":{"message":"Incorrect API key provided: )" + form + "\"}}", 401));
     for (const auto factory : factories) {
       const Outcome o = ask_with(options(server.url()).header("x-my-token", "x-header-canary"), true, factory);
@@ -207,6 +218,19 @@ TEST_CASE("Keys are in no error, whoever repeats them", "[llm]") {
   }
 }
 
+TEST_CASE("Errors are UTF-8, whatever the server said", "[llm]") {
+  chaos::Server server(Reply::http(500, "text/html", "na\xEFve " + std::string(491, 'x') + "\xC3\xA9"));
+  const Outcome o = ask(llm::openai_chat, server, af::ChatRequest("?"), false);
+  REQUIRE(o.error);
+  CHECK_NOTHROW(af::to_json_value(o.error->message()));
+  CHECK_NOTHROW(af::to_json_value(o.error->info().body));
+  CHECK_THAT(o.error->message(), Catch::Contains("na\xEF\xBF\xBDve "));
+  const Outcome refused = ask(llm::openai_chat, server, af::ChatRequest("na\xEFve"), true);
+  CHECK(refused.code() == "MODEL_005");
+  CHECK_THAT(refused.error->message(), Catch::Contains("the request cannot be written as JSON"));
+  CHECK(server.requests().size() == 1);
+}
+
 TEST_CASE("Cancelling a call closes its connection at once", "[llm]") {
   chaos::Server server(Reply::sse(good_stream + std::string(2000, '\n')).in_pieces_of(40).every(20ms));
   const af::http::Client client;
@@ -215,8 +239,9 @@ TEST_CASE("Cancelling a call closes its connection at once", "[llm]") {
     asio::cancellation_signal signal;
     std::exception_ptr failure;
     const auto model = llm::openai_chat(client, options(server.url()));
-    asio::co_spawn(io, ask(model, af::ChatRequest("?"), i % 2 == 0),
-                   asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e, const Outcome&) { failure = e; }));
+    asio::co_spawn(
+        io, ask(model, af::ChatRequest("?"), i % 2 == 0),
+        asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e, const Outcome&) { failure = e; }));
     asio::steady_timer timer(io, i * 15ms);
     timer.async_wait([&](std::error_code) { signal.emit(asio::cancellation_type::terminal); });
     const auto start = std::chrono::steady_clock::now();
@@ -228,8 +253,8 @@ TEST_CASE("Cancelling a call closes its connection at once", "[llm]") {
 }
 
 TEST_CASE("The environment names a provider", "[llm]") {
-  const std::vector<std::string> names = {"OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "ANTHROPIC_API_KEY",
-                                          "ANTHROPIC_MODEL", "GEMINI_API_KEY", "GEMINI_MODEL"};
+  const std::vector<std::string> names = {"OPENAI_API_KEY",  "OPENAI_BASE_URL", "OPENAI_MODEL", "ANTHROPIC_API_KEY",
+                                          "ANTHROPIC_MODEL", "GEMINI_API_KEY",  "GEMINI_MODEL"};
   for (const auto& name : names) ::unsetenv(name.c_str());
   const af::http::Client client;
   CHECK(llm::model_from_environment(client) == nullptr);

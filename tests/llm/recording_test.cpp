@@ -108,6 +108,20 @@ TEST_CASE("What was recorded is played back: streams, whole answers and failures
   }
 }
 
+TEST_CASE("What is not UTF-8 cannot be recorded, and says so", "[llm]") {
+  af::testing::VirtualLoop loop;
+  const TempFile file;
+  const auto script = std::make_shared<ScriptedModel>();
+  script->reply("x");
+  try {
+    loop.run(llm::recording(script, file.path)->complete(af::ChatRequest("na\xEFve")));
+    FAIL("no error");
+  } catch (const af::model_error& e) {
+    CHECK(e.code() == af::errc::model_bad_request);
+    CHECK_THAT(e.message(), Catch::Contains("not UTF-8"));
+  }
+}
+
 TEST_CASE("A request is told apart by what the model sees", "[llm]") {
   af::testing::VirtualLoop loop;
   const TempFile file;

@@ -31,7 +31,8 @@ af::ChatRequest everything() {
   blocks.emplace_back(af::ReasoningBlock("plain"));
   blocks.emplace_back(af::ReasoningBlock("hm", "anthropic:SIG"));
   blocks.emplace_back(af::ReasoningBlock("", R"(anthropic-block:{"data":"xyz","type":"redacted_thinking"})"));
-  blocks.emplace_back(af::ReasoningBlock("so", R"(openai:{"encrypted_content":"E","id":"rs_1","summary":[],"type":"reasoning"})"));
+  blocks.emplace_back(
+      af::ReasoningBlock("so", R"(openai:{"encrypted_content":"E","id":"rs_1","summary":[],"type":"reasoning"})"));
   blocks.emplace_back(af::TextBlock("I look."));
   blocks.emplace_back(af::ReasoningBlock("", "gemini:GSIG"));
   blocks.emplace_back(af::ToolCallBlock("c1", "look", parse(R"({"deep":true})")));
@@ -129,13 +130,15 @@ const char* const gemini_body = R"({
    "responseMimeType":"application/json","responseJsonSchema":{"type":"object"},
    "thinkingConfig":{"thinkingLevel":"low","includeThoughts":true}}})";
 
-const char* const chat_answer = R"({"id":"i1","model":"m1","choices":[{"index":0,"finish_reason":"tool_calls","message":{
+const char* const chat_answer =
+    R"({"id":"i1","model":"m1","choices":[{"index":0,"finish_reason":"tool_calls","message":{
  "role":"assistant","content":"Hi","reasoning_content":"hm","tool_calls":[
  {"id":"a","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}},
  {"id":"b","type":"function","function":{"name":"g","arguments":""}}]}}],
  "usage":{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4},
  "completion_tokens_details":{"reasoning_tokens":2}}})";
-const char* const chat_stream = R"(data: {"id":"i1","model":"m1","choices":[{"index":0,"delta":{"role":"assistant","content":null,"reasoning_content":"h"}}]}
+const char* const chat_stream =
+    R"(data: {"id":"i1","model":"m1","choices":[{"index":0,"delta":{"role":"assistant","content":null,"reasoning_content":"h"}}]}
 
 data: {"choices":[{"index":0,"delta":{"reasoning_content":"m"}}]}
 
@@ -161,10 +164,12 @@ data: [DONE]
 )";
 const char* const chat_shown = "(hm|)<Hi>[a f {\"x\":1}][b g {}] tool_calls 10+5 c4 r2 m1 i1";
 
-const char* const responses_item = R"({"id":"rs","type":"reasoning","summary":[{"type":"summary_text","text":"hm"}],"encrypted_content":"E"})";
+const char* const responses_item =
+    R"({"id":"rs","type":"reasoning","summary":[{"type":"summary_text","text":"hm"}],"encrypted_content":"E"})";
 std::string responses_end() {
   return R"({"id":"i1","model":"m1","status":"completed","error":null,"usage":{"input_tokens":10,"output_tokens":5,
- "input_tokens_details":{"cached_tokens":4},"output_tokens_details":{"reasoning_tokens":2}},"output":[)" + std::string(responses_item) +
+ "input_tokens_details":{"cached_tokens":4},"output_tokens_details":{"reasoning_tokens":2}},"output":[)" +
+         std::string(responses_item) +
          R"(,{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Hi"}]},
  {"type":"function_call","id":"fc","call_id":"a","name":"f","arguments":"{\"x\":1}"},
  {"type":"function_call","id":"fd","call_id":"b","name":"g","arguments":"{}"}]})";
@@ -195,13 +200,18 @@ std::string responses_stream() {
       {"response.output_text.delta", R"({"output_index":1,"content_index":0,"delta":"Hi"})"},
       {"response.output_text.done", R"({"output_index":1,"text":"Hi"})"},
       {"response.something.new", R"({"output_index":9})"},
-      {"response.output_item.done", R"({"output_index":1,"item":{"type":"message","content":[{"type":"output_text","text":"Hi"}]}})"},
-      {"response.output_item.added", R"({"output_index":2,"item":{"type":"function_call","call_id":"a","name":"f","arguments":""}})"},
-      {"response.output_item.added", R"({"output_index":3,"item":{"type":"function_call","call_id":"b","name":"g","arguments":""}})"},
+      {"response.output_item.done",
+       R"({"output_index":1,"item":{"type":"message","content":[{"type":"output_text","text":"Hi"}]}})"},
+      {"response.output_item.added",
+       R"({"output_index":2,"item":{"type":"function_call","call_id":"a","name":"f","arguments":""}})"},
+      {"response.output_item.added",
+       R"({"output_index":3,"item":{"type":"function_call","call_id":"b","name":"g","arguments":""}})"},
       {"response.function_call_arguments.delta", R"({"output_index":2,"delta":"{\"x\""})"},
       {"response.function_call_arguments.delta", R"({"output_index":2,"delta":":1}"})"},
-      {"response.output_item.done", R"({"output_index":2,"item":{"type":"function_call","call_id":"a","name":"f","arguments":"{\"x\":1}"}})"},
-      {"response.output_item.done", R"({"output_index":3,"item":{"type":"function_call","call_id":"b","name":"g","arguments":"{}"}})"},
+      {"response.output_item.done",
+       R"({"output_index":2,"item":{"type":"function_call","call_id":"a","name":"f","arguments":"{\"x\":1}"}})"},
+      {"response.output_item.done",
+       R"({"output_index":3,"item":{"type":"function_call","call_id":"b","name":"g","arguments":"{}"}})"},
       {"response.completed", R"({"response":)" + responses_end() + "}"},
   });
 }
@@ -209,13 +219,15 @@ std::string responses_shown() {
   return "(hm|openai:" + parse(responses_item).dump() + ")<Hi>[a f {\"x\":1}][b g {}] tool_calls 10+5 c4 r2 m1 i1";
 }
 
-const char* const anthropic_answer = R"({"id":"i1","model":"m1","type":"message","role":"assistant","stop_reason":"tool_use","content":[
+const char* const anthropic_answer =
+    R"({"id":"i1","model":"m1","type":"message","role":"assistant","stop_reason":"tool_use","content":[
  {"type":"thinking","thinking":"hm","signature":"SIG"},{"type":"redacted_thinking","data":"xyz"},{"type":"text","text":"Hi"},
  {"type":"tool_use","id":"a","name":"f","input":{"x":1}},{"type":"tool_use","id":"b","name":"g","input":{}}],
  "usage":{"input_tokens":3,"cache_creation_input_tokens":3,"cache_read_input_tokens":4,"output_tokens":5}})";
 std::string anthropic_stream() {
   return named({
-      {"message_start", R"({"message":{"id":"i1","model":"m1","usage":{"input_tokens":3,"cache_creation_input_tokens":3,"cache_read_input_tokens":4,"output_tokens":1}}})"},
+      {"message_start",
+       R"({"message":{"id":"i1","model":"m1","usage":{"input_tokens":3,"cache_creation_input_tokens":3,"cache_read_input_tokens":4,"output_tokens":1}}})"},
       {"content_block_start", R"({"index":0,"content_block":{"type":"thinking","thinking":"","signature":""}})"},
       {"content_block_delta", R"({"index":0,"delta":{"type":"thinking_delta","thinking":"h"}})"},
       {"ping", "{}"},
@@ -244,11 +256,13 @@ const char* const anthropic_shown =
     "(hm|anthropic:SIG)(|anthropic-block:{\"data\":\"xyz\",\"type\":\"redacted_thinking\"})<Hi>[a f {\"x\":1}][b g {}] "
     "tool_calls 10+5 c4 r0 m1 i1";
 
-const char* const gemini_answer = R"({"responseId":"i1","modelVersion":"m1","candidates":[{"index":0,"finishReason":"STOP","content":{
+const char* const gemini_answer =
+    R"({"responseId":"i1","modelVersion":"m1","candidates":[{"index":0,"finishReason":"STOP","content":{
  "role":"model","parts":[{"text":"hm","thought":true},{"text":"Hi"},{"functionCall":{"id":"a","name":"f","args":{"x":1}},"thoughtSignature":"SIG"},
  {"functionCall":{"id":"b","name":"g"}}]}}],
  "usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":3,"thoughtsTokenCount":2,"cachedContentTokenCount":4}})";
-const char* const gemini_stream = R"(data: {"responseId":"i1","modelVersion":"m1","candidates":[{"content":{"role":"model","parts":[{"text":"h","thought":true}]}}],"usageMetadata":{"promptTokenCount":10}}
+const char* const gemini_stream =
+    R"(data: {"responseId":"i1","modelVersion":"m1","candidates":[{"content":{"role":"model","parts":[{"text":"h","thought":true}]}}],"usageMetadata":{"promptTokenCount":10}}
 
 data: {"candidates":[{"content":{"parts":[{"text":"m","thought":true},{"text":"H"}]}}]}
 
@@ -271,14 +285,41 @@ struct Format {
 
 const std::vector<Format>& formats() {
   static const std::vector<Format> all = {
-      {"openai_chat", llm::openai_chat, "/v1/chat/completions", "/v1/chat/completions", chat_body, chat_answer, chat_stream,
-       chat_shown, {{"authorization", "Bearer sk-canary-1234"}}},
-      {"openai_responses", llm::openai_responses, "/v1/responses", "/v1/responses", responses_body, responses_end(),
-       responses_stream(), responses_shown(), {{"authorization", "Bearer sk-canary-1234"}}},
-      {"anthropic", llm::anthropic, "/v1/messages", "/v1/messages", anthropic_body, anthropic_answer, anthropic_stream(),
-       anthropic_shown, {{"x-api-key", "sk-canary-1234"}, {"anthropic-version", "2023-06-01"}}},
-      {"gemini", llm::gemini, "/v1beta/models/the-model:generateContent",
-       "/v1beta/models/the-model:streamGenerateContent?alt=sse", gemini_body, gemini_answer, gemini_stream, gemini_shown,
+      {"openai_chat",
+       llm::openai_chat,
+       "/v1/chat/completions",
+       "/v1/chat/completions",
+       chat_body,
+       chat_answer,
+       chat_stream,
+       chat_shown,
+       {{"authorization", "Bearer sk-canary-1234"}}},
+      {"openai_responses",
+       llm::openai_responses,
+       "/v1/responses",
+       "/v1/responses",
+       responses_body,
+       responses_end(),
+       responses_stream(),
+       responses_shown(),
+       {{"authorization", "Bearer sk-canary-1234"}}},
+      {"anthropic",
+       llm::anthropic,
+       "/v1/messages",
+       "/v1/messages",
+       anthropic_body,
+       anthropic_answer,
+       anthropic_stream(),
+       anthropic_shown,
+       {{"x-api-key", "sk-canary-1234"}, {"anthropic-version", "2023-06-01"}}},
+      {"gemini",
+       llm::gemini,
+       "/v1beta/models/the-model:generateContent",
+       "/v1beta/models/the-model:streamGenerateContent?alt=sse",
+       gemini_body,
+       gemini_answer,
+       gemini_stream,
+       gemini_shown,
        {{"x-goog-api-key", "sk-canary-1234"}}},
   };
   return all;
@@ -349,7 +390,10 @@ TEST_CASE("What a model said goes back as it came", "[llm]") {
     ask(f.factory, server, request, true);
     const std::string body = server.requests().at(1).body;
     if (f.name == "anthropic") {
-      CHECK_THAT(body, Catch::Contains(R"({"signature":"SIG","thinking":"hm","type":"thinking"},{"data":"xyz","type":"redacted_thinking"})"));
+      CHECK_THAT(
+          body,
+          Catch::Contains(
+              R"({"signature":"SIG","thinking":"hm","type":"thinking"},{"data":"xyz","type":"redacted_thinking"})"));
     } else if (f.name == "openai_responses") {
       CHECK_THAT(body, Catch::Contains(parse(responses_item).dump()));
     } else if (f.name == "gemini") {
@@ -371,23 +415,31 @@ TEST_CASE("Every way to stop has its reason", "[llm]") {
   };
   for (const auto& [word, reason] : std::map<std::string, std::string>{
            {"stop", "end"}, {"length", "length"}, {"content_filter", "refused"}, {"new", "other"}})
-    CHECK(stop(llm::openai_chat, R"({"choices":[{"message":{"content":"x"},"finish_reason":")" + word + "\"}]}") == reason);
+    CHECK(stop(llm::openai_chat, R"({"choices":[{"message":{"content":"x"},"finish_reason":")" + word + "\"}]}") ==
+          reason);
   CHECK(stop(llm::openai_chat, R"({"choices":[{"message":{"refusal":"no"},"finish_reason":"stop"}]})") == "refused");
-  for (const auto& [word, reason] : std::map<std::string, std::string>{
-           {"end_turn", "end"}, {"max_tokens", "length"}, {"model_context_window_exceeded", "length"},
-           {"stop_sequence", "stop_sequence"}, {"pause_turn", "paused"}, {"refusal", "refused"}, {"new", "other"}})
+  for (const auto& [word, reason] : std::map<std::string, std::string>{{"end_turn", "end"},
+                                                                       {"max_tokens", "length"},
+                                                                       {"model_context_window_exceeded", "length"},
+                                                                       {"stop_sequence", "stop_sequence"},
+                                                                       {"pause_turn", "paused"},
+                                                                       {"refusal", "refused"},
+                                                                       {"new", "other"}})
     CHECK(stop(llm::anthropic, R"({"content":[],"stop_reason":")" + word + "\"}") == reason);
   for (const auto& [word, reason] : std::map<std::string, std::string>{
            {"STOP", "end"}, {"MAX_TOKENS", "length"}, {"SAFETY", "refused"}, {"MALFORMED_FUNCTION_CALL", "other"}})
     CHECK(stop(llm::gemini, R"({"candidates":[{"finishReason":")" + word + "\"}]}") == reason);
   CHECK(stop(llm::gemini, R"({"promptFeedback":{"blockReason":"SAFETY"}})") == "MODEL_007");
   CHECK(stop(llm::openai_responses, R"({"status":"completed","output":[]})") == "end");
-  for (const auto& [word, reason] :
-       std::map<std::string, std::string>{{"max_output_tokens", "length"}, {"content_filter", "refused"}, {"x", "other"}})
-    CHECK(stop(llm::openai_responses, R"({"status":"incomplete","incomplete_details":{"reason":")" + word + "\"}}") == reason);
+  for (const auto& [word, reason] : std::map<std::string, std::string>{
+           {"max_output_tokens", "length"}, {"content_filter", "refused"}, {"x", "other"}})
+    CHECK(stop(llm::openai_responses, R"({"status":"incomplete","incomplete_details":{"reason":")" + word + "\"}}") ==
+          reason);
   CHECK(stop(llm::openai_responses,
-             R"({"status":"completed","output":[{"type":"message","content":[{"type":"refusal","refusal":"no"}]}]})") == "refused");
-  CHECK(stop(llm::openai_responses, R"({"status":"failed","error":{"code":"server_error","message":"oops"}})") == "MODEL_004");
+             R"({"status":"completed","output":[{"type":"message","content":[{"type":"refusal","refusal":"no"}]}]})") ==
+        "refused");
+  CHECK(stop(llm::openai_responses, R"({"status":"failed","error":{"code":"server_error","message":"oops"}})") ==
+        "MODEL_004");
 }
 
 TEST_CASE("Servers that are only nearly OpenAI's are understood", "[llm]") {
@@ -397,20 +449,25 @@ TEST_CASE("Servers that are only nearly OpenAI's are understood", "[llm]") {
     return o.error ? o.code() : shown(o.response);
   };
   // No index at all; one index for every call; an object in place of the arguments; "stop" beside calls; no [DONE].
-  CHECK(stream(R"(data: {"choices":[{"delta":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{\"x\":"}}]}}]}
+  CHECK(
+      stream(R"(data: {"choices":[{"delta":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{\"x\":"}}]}}]}
 
 data: {"choices":[{"delta":{"tool_calls":[{"function":{"arguments":"1}"}}]}}]}
 
 data: {"choices":[{"delta":{"tool_calls":[{"id":"b","function":{"name":"g","arguments":{"y":2}}}]},"finish_reason":"stop"}]}
 
 )") == "[a f {\"x\":1}][b g {\"y\":2}] tool_calls 0+0 c0 r0 the-model ");
-  CHECK(stream(R"(data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}},{"index":0,"id":"b","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}
+  CHECK(
+      stream(
+          R"(data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}},{"index":0,"id":"b","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}
 
 data: [DONE]
 
 )") == "[a f {}][b f {}] tool_calls 0+0 c0 r0 the-model ");
   // Thoughts under their other name, content in parts, an error in the middle.
-  CHECK(stream(R"(data: {"choices":[{"delta":{"reasoning":"hm","content":[{"type":"text","text":"Hi"}]},"finish_reason":"stop"}]}
+  CHECK(
+      stream(
+          R"(data: {"choices":[{"delta":{"reasoning":"hm","content":[{"type":"text","text":"Hi"}]},"finish_reason":"stop"}]}
 
 )") == "(hm|)<Hi> end 0+0 c0 r0 the-model ");
   CHECK(stream(R"(data: {"choices":[{"delta":{"content":"Hi"}}]}
@@ -472,7 +529,8 @@ TEST_CASE("Options of one provider do what they say", "[llm]") {
   r.max_tokens.reset();
   r.reasoning = "2048";
   CHECK_THAT(body(llm::anthropic, options(server.url()).default_max_tokens(77), r),
-             Catch::Contains(R"("max_tokens":77)") && Catch::Contains(R"("thinking":{"budget_tokens":2048,"type":"enabled"})"));
+             Catch::Contains(R"("max_tokens":77)") &&
+                 Catch::Contains(R"("thinking":{"budget_tokens":2048,"type":"enabled"})"));
   CHECK_THAT(body(llm::gemini, options(server.url()), r), Catch::Contains(R"("thinkingBudget":2048)"));
   r.reasoning = "none";
   CHECK_THAT(body(llm::anthropic, options(server.url()), r), Catch::Contains(R"("thinking":{"type":"disabled"})"));

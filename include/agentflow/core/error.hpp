@@ -65,7 +65,7 @@ enum class errc {
   http_timeout,      ///< HTTP_005: connecting, waiting or the whole exchange took too long.
   http_transport,    ///< HTTP_006: the connection was lost, or what came is not HTTP.
   http_limit,        ///< HTTP_007: a response past a limit.
-  run_busy,         ///< RUN_007: the handle, stream or generator is in use elsewhere.
+  run_busy,          ///< RUN_007: the handle, stream or generator is in use elsewhere.
   // The async toolkit.
   timed_out,           ///< ASYNC_001: `timeout` or a background task passed its limit.
   shutdown_requested,  ///< ASYNC_002: the program is to shut down; the operation was not started, or was cancelled.
