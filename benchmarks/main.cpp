@@ -90,6 +90,9 @@ int run(bench::Session& session) {
   if (!options.check) {  // what follows has no counter to check
     bench::grow(session);
     bench::streams(session);
+#if defined(BENCH_MODELS)
+    bench::models(session);
+#endif
     bench::compile(session);
     bench::wide_state(session);
     bench::checkpoints(session);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The umbrella: everything of the core component. Opt-in besides it: format.hpp, core/json.hpp, state/json_state.hpp,
-// testing/.
+// testing/, and the components http/ and llm/.
 #pragma once
 
 #include <agentflow/async/background_tasks.hpp>
@@ -30,6 +30,7 @@
 #include <agentflow/core/json_value.hpp>
 #include <agentflow/core/json_variant.hpp>
 #include <agentflow/core/json_writer.hpp>
+#include <agentflow/core/secret_string.hpp>
 #include <agentflow/graph/chunk.hpp>
 #include <agentflow/graph/context.hpp>
 #include <agentflow/graph/graph_builder.hpp>

@@ -4,12 +4,12 @@
 
 namespace agentflow {
 
+class BackgroundTaskManager;
 class ChatEvent;
 class ChatModel;
 class ChatRequest;
 class ChatResponse;
 class ChatStream;
-class BackgroundTaskManager;
 class Chunk;
 class Clock;
 class CompileOptions;

@@ -47,6 +47,13 @@ std::string_view code_name(errc code) noexcept {
     case errc::model_protocol: return "MODEL_010";
     case errc::model_stream_truncated: return "MODEL_011";
     case errc::model_budget: return "MODEL_012";
+    case errc::http_bad_request: return "HTTP_001";
+    case errc::http_plain: return "HTTP_002";
+    case errc::http_connect: return "HTTP_003";
+    case errc::http_tls: return "HTTP_004";
+    case errc::http_timeout: return "HTTP_005";
+    case errc::http_transport: return "HTTP_006";
+    case errc::http_limit: return "HTTP_007";
     case errc::timed_out: return "ASYNC_001";
     case errc::shutdown_requested: return "ASYNC_002";
     case errc::closed: return "ASYNC_003";

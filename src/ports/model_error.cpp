@@ -10,6 +10,7 @@ model_error::model_error(errc code, std::string message, ModelErrorInfo info, Er
 model_error::~model_error() = default;
 
 bool model_error::retryable() const noexcept {
+  if (info_->should_retry) return *info_->should_retry;
   switch (code()) {
     case errc::model_rate_limited:
     case errc::model_overloaded:

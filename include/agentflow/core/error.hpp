@@ -58,6 +58,14 @@ enum class errc {
   model_protocol,          ///< MODEL_010: an answer that is not what the provider promises, or past a limit.
   model_stream_truncated,  ///< MODEL_011: a stream ended before its end mark.
   model_budget,            ///< MODEL_012: the budget of tokens or money is used up.
+  // HTTP: `http::http_error`.
+  http_bad_request,  ///< HTTP_001: a request or an option that cannot be sent as it is.
+  http_plain,        ///< HTTP_002: `http://` to another machine, which was not allowed.
+  http_connect,      ///< HTTP_003: no connection: name, port or proxy.
+  http_tls,          ///< HTTP_004: TLS failed, or the certificate is not to be trusted.
+  http_timeout,      ///< HTTP_005: connecting, waiting or the whole exchange took too long.
+  http_transport,    ///< HTTP_006: the connection was lost, or what came is not HTTP.
+  http_limit,        ///< HTTP_007: a response past a limit.
   // The async toolkit.
   timed_out,           ///< ASYNC_001: `timeout` or a background task passed its limit.
   shutdown_requested,  ///< ASYNC_002: the program is to shut down; the operation was not started, or was cancelled.

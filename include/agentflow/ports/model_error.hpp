@@ -25,6 +25,8 @@ class ModelErrorInfo {
   int http_status = 0;   ///< 0 where no HTTP answer came.
   /// How long the provider asks to wait before the next attempt.
   std::optional<std::chrono::nanoseconds> retry_after;
+  /// The provider's own word on whether another attempt makes sense.
+  std::optional<bool> should_retry;
   /// What the provider said, at most 64 KiB, without secrets.
   std::string body;
   /// What came before a stream failed; empty when nothing did.
@@ -43,7 +45,7 @@ class AGENTFLOW_VISIBLE model_error : public error {
   ~model_error() override;
   const ModelErrorInfo& info() const noexcept { return *info_; }
   /// Whether the same call may succeed a little later: rate limits, overload, timeouts and lost connections. Of a
-  /// stream only while nothing of it has reached the caller.
+  /// stream only while nothing of it has reached the caller. The provider's own word counts more than the code.
   bool retryable() const noexcept;
 
  private:
