@@ -89,6 +89,7 @@ int run(bench::Session& session) {
   bench::inflight(session);
   if (!options.check) {  // what follows has no counter to check
     bench::grow(session);
+    bench::durable(session);
     bench::streams(session);
 #if defined(BENCH_MODELS)
     bench::models(session);

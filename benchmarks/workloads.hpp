@@ -84,6 +84,7 @@ void seq(Session& session);
 void chains(Session& session);
 void fans(Session& session);
 void grow(Session& session);
+void durable(Session& session);
 void streams(Session& session);
 void burst(Session& session);
 void inflight(Session& session);

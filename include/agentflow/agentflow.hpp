@@ -35,6 +35,7 @@
 #include <agentflow/graph/context.hpp>
 #include <agentflow/graph/graph_builder.hpp>
 #include <agentflow/graph/graph_spec.hpp>
+#include <agentflow/graph/interrupt.hpp>
 #include <agentflow/graph/node.hpp>
 #include <agentflow/graph/options.hpp>
 #include <agentflow/graph/publisher.hpp>
@@ -67,6 +68,9 @@
 #include <agentflow/run/debug.hpp>
 #include <agentflow/run/erased_graph.hpp>
 #include <agentflow/run/options.hpp>
+#include <agentflow/run/resume.hpp>
+#include <agentflow/run/run_input.hpp>
+#include <agentflow/run/thread_state.hpp>
 #include <agentflow/state/add_messages.hpp>
 #include <agentflow/state/agent_state.hpp>
 #include <agentflow/state/command.hpp>
@@ -85,6 +89,7 @@
 #include <agentflow/typed/input.hpp>
 #include <agentflow/typed/run.hpp>
 #include <agentflow/typed/state_graph.hpp>
+#include <agentflow/typed/state_snapshot.hpp>
 #include <agentflow/typed/tool.hpp>
 #include <agentflow/typed/with_graph.hpp>
 #include <agentflow/version.hpp>

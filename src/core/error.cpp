@@ -35,6 +35,10 @@ std::string_view code_name(errc code) noexcept {
     case errc::bad_config: return "RUN_005";
     case errc::bad_context: return "RUN_006";
     case errc::run_busy: return "RUN_007";
+    case errc::interrupts_open: return "RUN_008";
+    case errc::interrupt_unknown: return "RUN_009";
+    case errc::not_durable: return "RUN_010";
+    case errc::graph_changed: return "RUN_011";
     case errc::model_auth: return "MODEL_001";
     case errc::model_quota: return "MODEL_002";
     case errc::model_rate_limited: return "MODEL_003";
@@ -206,6 +210,7 @@ cancelled_error::~cancelled_error() = default;
 nested_loop_error::~nested_loop_error() = default;
 graph_closed_error::~graph_closed_error() = default;
 config_error::~config_error() = default;
+resume_error::~resume_error() = default;
 json_error::~json_error() = default;
 storage_error::~storage_error() = default;
 

@@ -222,6 +222,11 @@ void JsonWriter::close(bool object, char bracket) {
   --depth_;
 }
 
+void JsonWriter::raw(std::string_view json) {
+  before_value();
+  out_->append(json);
+}
+
 void JsonWriter::begin_object() { open(true, '{'); }
 void JsonWriter::end_object() { close(true, '}'); }
 void JsonWriter::begin_array() { open(false, '['); }

@@ -67,6 +67,8 @@ std::string notes(const NodeSpec& n) {
   if (n.options.defer()) add("deferred");
   if (n.node->may_command() && n.options.edges() == edges::both) add("command and edges");
   if (n.node->may_command() && n.options.destinations().empty()) add("command: any");
+  if (n.options.memory() == subgraph_memory::thread) add("memory per thread");
+  if (n.options.memory() == subgraph_memory::none) add("no memory");
   if (n.options.retry()) add(fmt::format("{} attempts", n.options.retry()->attempts()));
   return out;
 }
@@ -78,7 +80,10 @@ void mermaid(const GraphSpec& g, const std::string& prefix, const std::string& i
   for (NodeId n = 0; n < g.nodes.size(); ++n) {
     const auto& node = g.nodes[n];
     if (const auto child = node.node->subgraph()) {
-      out += fmt::format("{}subgraph {}[\"{}\"]\n", indent, id(n), escaped(node.name, true));
+      const char* memory = node.options.memory() == subgraph_memory::thread ? ", memory per thread"
+                           : node.options.memory() == subgraph_memory::none ? ", no memory"
+                                                                            : "";
+      out += fmt::format("{}subgraph {}[\"{}{}\"]\n", indent, id(n), escaped(node.name, true), memory);
       mermaid(*child, id(n) + "_", indent + "  ", out);
       out += indent + "end\n";
       continue;
@@ -144,6 +149,10 @@ void json(const GraphSpec& g, JsonWriter& w) {
     if (n.options.defer()) {
       w.key("defer");
       w.boolean(true);
+    }
+    if (n.options.memory() != subgraph_memory::call) {
+      w.key("memory");
+      w.string(n.options.memory() == subgraph_memory::thread ? "thread" : "none");
     }
     if (n.node->may_command()) {
       w.key("command_edges");

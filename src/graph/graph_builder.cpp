@@ -252,6 +252,10 @@ class GraphBuilder::Freezer {
       for (const auto& why : o.retry()->problems()) bad(why);
     for (const auto& d : o.destinations()) target(d, fmt::format("destinations of node '{}'", n.name));
     if (!o.destinations().empty() && !n.node->may_command()) bad("has destinations but never returns a Command");
+    if (o.memory() != subgraph_memory::call && n.kind != node_kind::subgraph)
+      bad("has a memory option and is not a subgraph");
+    if (o.memory() == subgraph_memory::thread && n.kind == node_kind::subgraph && !n.node->maps_state())
+      bad("shares the state of its subgraph, which so has its memory there: memory per thread is for add_subgraph()");
     if (o.executor() && n.kind == node_kind::blocking)
       bad("is af::blocking and has an executor: it can run on one of them");
     if (o.executor() && n.kind == node_kind::subgraph)

@@ -2,9 +2,13 @@
 // What NodeContext offers, on the run behind it.
 #include <agentflow/graph/context.hpp>
 
+#include <algorithm>
+
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 #include <fmt/format.h>
+
+#include <agentflow/core/checksum.hpp>
 
 #include "async/sleep_on.hpp"
 #include "run/engine.hpp"
@@ -120,6 +124,88 @@ asio::awaitable<void> NodeContext::emit_token(std::string text, std::string mess
   write_token(std::move(text), std::move(message_id));
   auto& task = static_cast<detail::Task&>(*task_);
   if (should_pause(task)) co_await pause(task);
+}
+
+// ---- durable runs
+// ----------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// What interrupt() throws: it leaves the node, and the engine takes it for no failure.
+class Interrupted final : public std::exception {
+ public:
+  const char* what() const noexcept override { return "the node waits for an answer: let this exception pass"; }
+};
+
+detail::TaskNote& note_of(detail::Task& t) {
+  if (t.state != detail::Task::State::running)
+    throw config_error(errc::not_durable, "interrupt() and once() are for nodes, not for routers",
+                       ErrorContext().node(*t.node).step(t.step));
+  if (!t.note) t.note = std::make_unique<detail::TaskNote>();
+  return *t.note;
+}
+
+}  // namespace
+
+void NodeContext::refuse_answer(std::uint32_t index) {
+  note_of(static_cast<detail::Task&>(*task_)).refused.push_back(index);
+}
+
+asio::awaitable<JsonValue> NodeContext::ask(JsonValue payload, std::uint32_t& index) {
+  auto& task = static_cast<detail::Task&>(*task_);
+  const detail::Track* track = task.engine->track();
+  if (track == nullptr)
+    throw config_error(errc::not_durable,
+                       "interrupt() needs a graph with a checkpointer, RunConfig().thread_id(), and around it no "
+                       "subgraph without memory",
+                       ErrorContext().node(node()).step(step()));
+  auto& note = note_of(task);
+  index = note.asks++;
+  const auto* known = task.engine->run().journal()->question(task.engine->place_in(task, index));
+  if (known != nullptr && known->answer) co_return *known->answer;
+  note.asked.push_back({index, std::move(payload)});
+  throw Interrupted();
+}
+
+std::optional<JsonValue> NodeContext::recall(const std::string& key) const {
+  if (key.empty() || key.size() > 255 ||
+      std::any_of(key.begin(), key.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+    throw config_error(errc::bad_config, "the key of once() has 1 to 255 bytes, without control characters",
+                       ErrorContext().node(node()).step(step()));
+  auto& task = static_cast<detail::Task&>(*task_);
+  const auto& once = note_of(task).once;
+  const auto it = once.find(key);
+  if (it == once.end()) return std::nullopt;
+  return JsonValue::parse(it->second.bytes, it->second.bytes.size());
+}
+
+asio::awaitable<void> NodeContext::record(std::string key, JsonValue value) {
+  auto& task = static_cast<detail::Task&>(*task_);
+  detail::Engine& engine = *task.engine;
+  auto& once = note_of(task).once[key];
+  once.bytes = value.dump();
+  if (engine.track() == nullptr || !engine.run().journal()->writes_early()) co_return;
+  auto work = engine.store_once(task, std::move(key), once.bytes);
+  co_await std::move(work);
+  once.stored = true;
+}
+
+std::string NodeContext::idempotency_key() const {
+  std::string text;
+  const auto* task = static_cast<const detail::Task*>(task_);
+  while (task != nullptr) {
+    const detail::Engine& engine = *task->engine;
+    const auto* track = engine.track();
+    if (track != nullptr) {
+      text += fmt::format("{}@{}.{:x}:{}\n{}", track->ns, track->tip.seq, track->tip.sum, engine.task_key(*task),
+                          thread_id());
+      break;
+    }
+    text += fmt::format("{}@{}:{}\n", *task->node, task->step, task->index);
+    task = engine.parent_task();
+    if (task == nullptr) text += run_id().to_string();
+  }
+  return fmt::format("{:016x}{:016x}", checksum64(text), checksum64(text, 1));
 }
 
 void NodeContext::log(log_level level, std::string_view message) const {

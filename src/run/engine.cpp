@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "run/journal.hpp"
 #include "run/run_core.hpp"
 
 namespace agentflow::detail {
@@ -33,6 +34,7 @@ void Engine::begin(StateBox state) {
   from_start_ = true;
   phase_ = Phase::route;
   route_index_ = 0;
+  joined_.clear();
   if (!spec_.joins.empty()) {
     joined_.resize(spec_.joins.size());
     for (std::size_t j = 0; j < joined_.size(); ++j) {
@@ -56,22 +58,33 @@ Engine::Need Engine::advance() {
         if (watched_) publish_step(chunk_kind::step_start);
         if (!inline_) {
           phase_ = Phase::running;
+          if (track_ != nullptr && waits_for_none()) break;  // a resume had the results
           return count_ == 1 && first_.spec->plain ? Need::one : Need::many;
         }
         for (std::size_t i = 0; i < count_ && (i == 0 || !run_.info.stop_requested.load(std::memory_order_relaxed));
              ++i)
-          run_inline(task(i));
+          if (task(i).state == Task::State::waiting) run_inline(task(i));
         phase_ = Phase::merge;
         break;
       case Phase::running: phase_ = Phase::merge; break;
       case Phase::merge:
+        if (track_ != nullptr && !complete()) {
+          pause();
+          break;
+        }
         merge();
         route_task_ = route_index_ = 0;
         phase_ = Phase::route;
         break;
       case Phase::route:
         if (route()) return Need::route;
-        phase_ = Phase::plan;
+        if (track_ != nullptr) {
+          phase_ = Phase::settle;
+          return Need::commit;
+        }
+        [[fallthrough]];
+      case Phase::settle:
+        phase_ = status_ == run_status::completed && !pretending_ ? Phase::plan : Phase::done;
         if (std::exchange(from_start_, false)) break;
         if (watched_) publish_step(chunk_kind::step_end);
         if (!run_.driven()) break;
@@ -112,12 +125,15 @@ bool Engine::plan() {
   choose_mode();
   if (!in_place_ && updates_.size() < count_) updates_ = UpdateBlock(*spec_.ops, more_capacity_ + 1);
   for (std::size_t i = 0; i < count_; ++i) prepare(task(i));
+  if (track_ != nullptr && (!track_->writes.empty() || journal().has_questions()))
+    for (std::size_t i = 0; i < count_; ++i) recall(task(i));
   next_.clear();
+  step_open_ = true;
   return true;
 }
 
 void Engine::check_limits() {
-  if (steps_ >= run_.config().recursion_limit())
+  if (steps_ - first_step_ >= run_.config().recursion_limit())
     throw recursion_error(run_.config().recursion_limit(), ErrorContext()
                                                                .node(std::string(spec_.name_of(next_[0].node)))
                                                                .step(steps_)
@@ -170,14 +186,19 @@ void Engine::make_tasks() {
     t.state = Task::State::waiting;
     t.lane = nullptr;
     t.cancel_requested.store(false, std::memory_order_relaxed);
+    if (track_ != nullptr)
+      note_task(t, i > 0 && task(i - 1).spec == t.spec ? task(i - 1).note->ordinal + 1 : 0);
+    else if (t.note)
+      *t.note = TaskNote();
   }
 }
 
 void Engine::choose_mode() {
   inline_ = true;
-  for (std::size_t i = 0; i < count_ && inline_; ++i) inline_ = task(i).spec->inline_call;
+  for (std::size_t i = 0; i < count_ && inline_; ++i)
+    inline_ = task(i).spec->inline_call && (track_ == nullptr || task(i).spec->kind != node_kind::subgraph);
   // With nobody beside it, nobody listening and nothing to go back to, a node may have the state itself.
-  in_place_ = count_ == 1 && !first_.input && first_.spec->may_consume &&
+  in_place_ = track_ == nullptr && count_ == 1 && !first_.input && first_.spec->may_consume &&
               (!watched_ || (!listens(stream_mode::updates) && !listens(stream_mode::messages)));
 }
 
@@ -218,6 +239,10 @@ void Engine::run_inline(Task& t) {
 }
 
 void Engine::finished(Task& t) {
+  if (track_ != nullptr) {
+    if (leaves(t)) return;
+    save_result(t);
+  }
   t.state = Task::State::finished;
   if (!watched_) return;
   publish_result(t);
@@ -233,7 +258,7 @@ ErrorContext Engine::where(const Task& t) const {
 
 void Engine::fail(Task& t, std::exception_ptr e) {
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled", where(t));
-  if (t.timed_out) std::rethrow_exception(e);
+  if (t.timed_out || (track_ != nullptr && journal().broken())) std::rethrow_exception(e);
   if (t.io.merging) merge_failed(t, e);
   try {
     std::rethrow_exception(e);

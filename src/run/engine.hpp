@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <exception>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <asio/awaitable.hpp>
@@ -14,6 +16,7 @@
 #include <asio/cancellation_state.hpp>
 
 #include <agentflow/graph/graph_spec.hpp>
+#include <agentflow/ports/checkpoint.hpp>
 #include <agentflow/run/options.hpp>
 
 #include "async/loop_guard.hpp"
@@ -25,7 +28,29 @@
 namespace agentflow::detail {
 
 class Engine;
+class Journal;
 class RunCore;
+class Track;
+
+/// What a task that can be gone on with remembers besides its attempt.
+class TaskNote {
+ public:
+  struct Once {
+    std::string bytes;
+    bool stored = false;
+  };
+  struct Asked {
+    std::uint32_t index;
+    JsonValue payload;
+  };
+  std::uint32_t ordinal = 0;  // among the tasks of its node in the step
+  std::string saved;          // what it changed, as it is stored
+  bool stored = false;        // so that a resume does not run it again
+  std::map<std::string, Once, std::less<>> once;
+  std::uint32_t asks = 0;              // interrupts of the current attempt
+  std::vector<Asked> asked;            // those that have no answer
+  std::vector<std::uint32_t> refused;  // those whose answer does not fit
+};
 
 /// One node to run in the current step, and all that belongs to the attempt.
 class Task : public TaskInfo {
@@ -34,7 +59,8 @@ class Task : public TaskInfo {
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
 
-  enum class State : std::uint8_t { waiting, running, finished, failed };
+  // left: it asked something, or what it runs was stopped; it will run again.
+  enum class State : std::uint8_t { waiting, running, finished, failed, left };
 
   NodeContext context{*this};
   Engine* engine = nullptr;
@@ -42,6 +68,7 @@ class Task : public TaskInfo {
   NodeIO io;
   std::shared_ptr<const void> input;          // of a Send
   std::unique_ptr<Engine> child;              // of a subgraph
+  std::unique_ptr<TaskNote> note;             // in a durable run, or once the node has used it
   Watch* watch = nullptr;                     // in debug mode: what follows the code that is awaited
   asio::cancellation_signal* lane = nullptr;  // cancels the lane of a fan-out that the task is on
   asio::cancellation_signal signal;           // of the lane that the task is the first of
@@ -61,9 +88,31 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   /// What the machine needs before it can go on.
-  enum class Need : std::uint8_t { nothing, one, many, route, yield, room };
+  enum class Need : std::uint8_t { nothing, one, many, route, commit, yield, room };
 
   void begin(StateBox state);
+  /// Makes it the engine of a durable run, whose steps are recorded on a track.
+  void attach(Track& track) noexcept { track_ = &track; }
+  Track* track() const noexcept { return track_; }
+  /// Takes the frontier of a stored checkpoint in place of that after START.
+  void restore(StateBox state, const JsonValue& body, std::uint64_t step,
+               const std::map<std::string, std::string>& renames);
+  /// Has nothing to run: the state is that of a finished run.
+  void finish(StateBox state);
+  /// Is about to merge what `node` changed, though it did not run, to route from there, and to stop.
+  void pretend(NodeId node, UpdateBox update, std::uint64_t step);
+  /// Stops after the next checkpoint.
+  void hold() noexcept { pretending_ = true; }
+  void end_held() noexcept {
+    from_start_ = false;
+    phase_ = Phase::done;
+  }
+  /// Follows START as far as no router is asked; false where one has to be.
+  bool follow_start();
+  /// Writes what a checkpoint of this moment says, and stages it. The run goes on when it is committed.
+  void stage_checkpoint(checkpoint_kind kind, std::string_view update);
+  /// Drives to the end, and keeps what was finished when that fails.
+  asio::awaitable<void> drive_durable();
   /// Goes on until something has to be awaited or the graph is finished (`nothing`). Throws when the run fails.
   Need advance();
   /// Advances to the end, awaiting what is needed. A `borrowed` coroutine is the one that asked for the run: its
@@ -72,15 +121,21 @@ class Engine {
 
   StateBox take_state() noexcept { return std::move(state_); }
   run_status status() const noexcept { return status_; }
-  std::uint64_t steps() const noexcept { return steps_; }
+  /// The super-steps of this run; those before a resume apart.
+  std::uint64_t steps() const noexcept { return steps_ - first_step_; }
   bool is_done() const noexcept { return phase_ == Phase::done; }
   RunCore& run() noexcept { return run_; }
   const std::string& path() const noexcept { return path_; }
   /// The task of the enclosing graph that this engine runs for, or null.
   Task* parent_task() const noexcept { return parent_task_; }
+  /// Names a task of the step, and where it asks for the (index + 1)-th time.
+  std::string task_key(const Task& t) const;
+  std::string place_in(const Task& t, std::uint32_t index) const;
+  /// Stores the result of a `once` before the node goes on.
+  asio::awaitable<void> store_once(const Task& t, std::string key, std::string bytes);
 
  private:
-  enum class Phase : std::uint8_t { plan, running, merge, route, done };
+  enum class Phase : std::uint8_t { plan, running, merge, route, settle, done };
 
   // engine.cpp: the machine. Inline is what advance() calls in one place, some dozen instructions a step each.
   inline bool plan();
@@ -109,8 +164,36 @@ class Engine {
   const RouterSpec& current_router() const;
   [[noreturn]] void routing_failed(const std::string& from, const std::string& why, std::exception_ptr cause);
 
+  // durable.cpp: checkpoints
+  asio::awaitable<void> commit_step();
+  asio::awaitable<void> store_results();
+  asio::awaitable<void> settle_for_others();
+  asio::awaitable<void> run_durable_child(Task& t);
+  asio::awaitable<void> open_child(Task& t);
+  bool waits_for_none() const noexcept;
+  bool complete() const noexcept;
+  void note_task(Task& t, std::uint32_t ordinal);
+  void recall(Task& t);
+  void save_result(Task& t);
+  bool leaves(Task& t);
+  void pause();
+  void leave_results();
+  void abandon() noexcept;
+  std::optional<PendingWrite> result_of(const Task& t) const;
+  void stage_stops();
+  void write_frontier(JsonWriter& out) const;
+  void write_planned(JsonWriter& out, const Planned& p) const;
+  void write_input(JsonWriter& out, const NodeSpec& n, const void* input) const;
+  void read_joins(const JsonReader& in, const std::map<std::string, std::string>& renames);
+  Plan read_planned(const JsonReader& in, const std::map<std::string, std::string>& renames) const;
+  std::shared_ptr<const void> read_input(const NodeSpec& n, const JsonReader& in) const;
+  NodeId stored_node(const JsonReader& in, const std::map<std::string, std::string>& renames) const;
+  Journal& journal() const noexcept;
+
   // fan_out.cpp: tasks beside each other
   asio::awaitable<void> run_many();
+  asio::awaitable<void> keep_results();
+  bool still_running() const noexcept;
   void begin_fan_out();
   Task* take_task() noexcept;
   void run_function(Task& t);
@@ -126,8 +209,10 @@ class Engine {
   asio::awaitable<void> run_elsewhere(Task& t);
   asio::awaitable<void> run_blocking(Task& t);
   asio::awaitable<void> run_child(Task& t);
+  asio::awaitable<void> run_passing_child(Task& t);
   asio::awaitable<void> run_router();
   void notice(asio::cancellation_state state) noexcept;
+  void make_child(Task& t);
   void enter_child(Task& t);
   void leave_child(Task& t);
   std::unique_ptr<Clock::Timer> arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started);
@@ -177,6 +262,12 @@ class Engine {
   Phase phase_ = Phase::plan;
   run_status status_ = run_status::completed;
   std::uint64_t steps_ = 0;
+  std::uint64_t first_step_ = 0;
+  Track* track_ = nullptr;    // of a durable run
+  UpdateBox pretended_;       // what is changed from outside
+  bool pretending_ = false;   // no node runs
+  bool step_open_ = false;    // its tasks are planned, and no checkpoint has them
+  bool interrupted_ = false;  // a task waits for an answer
   std::uint32_t since_yield_ = 0;
   std::uint32_t sends_ = 0;
 
@@ -215,6 +306,7 @@ class Engine {
     std::size_t pending = 0;           // lanes that are, and whoever holds the join open besides
     Task* failed_task = nullptr;
     std::exception_ptr failure;
+    std::exception_ptr storage_failure;
     ParkingSpot join;
   };
   std::unique_ptr<FanOut> fan_;  // once a step has fanned out

@@ -54,7 +54,7 @@ ErasedRun::~ErasedRun() {
 
 void ErasedRun::run_blocking() {
   core_->caller = detail::BlockingNode::current();
-  if (core_->graph().spec().all_sync && core_->channel() == nullptr) {
+  if (core_->graph().spec().all_sync && core_->channel() == nullptr && core_->journal() == nullptr) {
     core_->run_here();
     if (auto* loop = core_->own_loop(); loop != nullptr) finish_background(core_->graph(), *loop);
     return;
@@ -70,16 +70,16 @@ void ErasedRun::start(const asio::any_io_executor& ex) { core_->launch(detail::s
 bool ErasedRun::started() const noexcept { return core_->launched() || core_->done(); }
 
 asio::awaitable<void> ErasedRun::attend(const asio::any_io_executor& ex) {
-  // A run that is watched has an executor of its own.
-  // A run that is watched, or that a close must be able to cancel, has a driver of its own.
-  const bool here = core_->channel() == nullptr && core_->debug() == nullptr &&
+  // A run that is watched or stored, or that a close must be able to cancel, has a driver of its own.
+  const bool here = core_->channel() == nullptr && core_->debug() == nullptr && core_->journal() == nullptr &&
                     !core_->graph().options().has_shutdown_timeout() &&
                     (core_->graph().spec().all_sync || (!core_->deadline() && detail::is_serial(ex)));
   return here ? core_->run_in_place(ex) : wait();
 }
 
 asio::awaitable<void> ErasedRun::wait() {
-  if (!started() && core_->graph().spec().all_sync && core_->channel() == nullptr && core_->debug() == nullptr) {
+  if (!started() && core_->graph().spec().all_sync && core_->channel() == nullptr && core_->debug() == nullptr &&
+      core_->journal() == nullptr) {
     auto ex = co_await asio::this_coro::executor;
     co_await core_->run_in_place(ex);
     co_return;
@@ -128,6 +128,15 @@ bool ErasedRun::done() const noexcept { return core_->done(); }
 void ErasedRun::rethrow() const { core_->rethrow(); }
 StateBox ErasedRun::take_state() { return core_->engine().take_state(); }
 run_status ErasedRun::status() const noexcept { return core_->engine().status(); }
+std::vector<Interrupt> ErasedRun::interrupts() const {
+  const auto* journal = core_->journal();
+  if (journal == nullptr || status() != run_status::interrupted) return {};
+  return journal->interrupts();
+}
+std::string ErasedRun::checkpoint_id() const {
+  const auto* journal = core_->journal();
+  return journal != nullptr ? journal->checkpoint_id() : std::string();
+}
 std::uint64_t ErasedRun::steps() const noexcept { return core_->engine().steps(); }
 std::size_t ErasedRun::messages_before() const noexcept { return core_->messages_before; }
 const RunId& ErasedRun::run_id() const noexcept { return core_->info.run_id; }
@@ -193,7 +202,7 @@ void ErasedStream::finish() {
 ErasedGraph::ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made)
     : core_(std::make_shared<detail::GraphCore>(std::move(spec), std::move(options), made)) {}
 
-ErasedRun ErasedGraph::prepare(StateBox input, const RunConfig& config, stream_mode default_modes,
+ErasedRun ErasedGraph::prepare(RunInput input, const RunConfig& config, stream_mode default_modes,
                                CallSite made) const {
   const auto modes = config.stream().value_or(default_modes);
   return ErasedRun(std::make_shared<detail::RunCore>(core_, std::move(input), config, modes, made));

@@ -24,6 +24,11 @@ bool is_plain_function(const Task& t) noexcept { return t.spec->plain && t.spec-
 
 asio::awaitable<void> Engine::run_many() {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  if (track_ != nullptr) {
+    co_await leave_user_code();
+    co_await settle_for_others();
+    co_await enter_user_code();
+  }
   begin_fan_out();
   auto on_cancel = [](void* self) {
     auto& engine = *static_cast<Engine*>(self);
@@ -37,6 +42,18 @@ asio::awaitable<void> Engine::run_many() {
     else
       start_lane(executor, *t);
   }
+  if (track_ != nullptr && still_running()) {
+    co_await leave_user_code();
+    std::exception_ptr failure;
+    try {
+      co_await keep_results();
+    } catch (...) {
+      failure = std::current_exception();  // no memory; what runs has to be joined all the same
+    }
+    if (failure) fan_->storage_failure = std::move(failure);
+    if (fan_->storage_failure || cancelled()) cancel_running();
+    co_await enter_user_code();
+  }
   if (--fan_->pending > 0) {
     co_await leave_user_code();
     co_await std::move(joined);
@@ -44,6 +61,7 @@ asio::awaitable<void> Engine::run_many() {
     if (!borrowed_) co_await asio::this_coro::reset_cancellation_state();
   }
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
+  if (fan_->storage_failure) std::rethrow_exception(std::exchange(fan_->storage_failure, nullptr));
   if (fan_->failed_task != nullptr) {
     const auto e = std::exchange(fan_->failure, nullptr);
     fail(*fan_->failed_task, e);
@@ -55,7 +73,7 @@ void Engine::begin_fan_out() {
   fan_->next = fan_->active = 0;
   fan_->pending = 1;  // held by run_many() while it launches
   fan_->failed_task = nullptr;
-  fan_->failure = nullptr;
+  fan_->failure = fan_->storage_failure = nullptr;
   fan_->join.reset();
   fan_->order.clear();
   const auto number_tasks = [this] {
@@ -83,10 +101,12 @@ void Engine::begin_fan_out() {
 Task* Engine::take_task() noexcept {
   FanOut& f = *fan_;
   const std::size_t limit = run_.config().max_concurrency();
-  if (f.next == count_ || f.failed_task != nullptr || (limit != 0 && f.active >= limit) ||
+  const auto at = [&]() -> Task& { return task(f.order.empty() ? f.next : f.order[f.next]); };
+  while (f.next < count_ && at().state != Task::State::waiting) ++f.next;  // a resume had it
+  if (f.next == count_ || f.storage_failure || f.failed_task != nullptr || (limit != 0 && f.active >= limit) ||
       run_.info.stop_requested.load(std::memory_order_relaxed) || cancelled())
     return nullptr;
-  Task& t = task(f.order.empty() ? f.next : f.order[f.next]);
+  Task& t = at();
   ++f.next;
   ++f.active;
   t.state = Task::State::running;
@@ -153,10 +173,28 @@ asio::awaitable<void> Engine::run_lane(Task& first) {
     co_await asio::this_coro::reset_cancellation_state();
     co_await leave_user_code();
     task_done(*t, std::move(failure));
+    if (track_ != nullptr && still_running()) co_await keep_results();
   }
 }
 
+bool Engine::still_running() const noexcept {
+  return fan_->failed_task == nullptr && !fan_->storage_failure && (fan_->active > 0 || !waits_for_none());
+}
+
+asio::awaitable<void> Engine::keep_results() {
+  std::exception_ptr failure;
+  try {
+    co_await store_results();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure || fan_->storage_failure) co_return;
+  fan_->storage_failure = std::move(failure);
+  cancel_running();
+}
+
 void Engine::task_done(Task& t, std::exception_ptr failure) {
+  if (failure && track_ != nullptr && leaves(t)) failure = nullptr;
   if (!failure) {
     try {
       finished(t);

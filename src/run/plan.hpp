@@ -26,6 +26,8 @@ class Plan {
   std::size_t size() const noexcept { return size_; }
   Planned* begin() noexcept { return size_ == 1 ? &one_ : many_.data(); }
   Planned* end() noexcept { return begin() + size_; }
+  const Planned* begin() const noexcept { return size_ == 1 ? &one_ : many_.data(); }
+  const Planned* end() const noexcept { return begin() + size_; }
   Planned& operator[](std::size_t i) noexcept { return begin()[i]; }
 
   void reserve(std::size_t n) {

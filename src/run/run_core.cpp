@@ -57,7 +57,10 @@ GraphCore::GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions optio
       publishing_(options_.publisher() ? std::make_unique<Publishing>(options_.publisher(), options_.published(),
                                                                       options_.publisher_capacity(), logger_)
                                        : nullptr),
-      closing_(*this) {}
+      closing_(*this) {
+  check_durable(*spec_, options_);
+  if (options_.checkpointer()) fingerprint_ = fingerprint_of(*spec_);
+}
 
 GraphCore::~GraphCore() {
   // Runs hold the graph, so there are none; background tasks are cancelled, and end on their loops.
@@ -151,6 +154,15 @@ void GraphCore::wait_for(const RunCore& run) {
   --waiting_;
 }
 
+std::vector<std::shared_ptr<RunCore>> GraphCore::older_runs(const RunCore& run) {
+  std::vector<std::shared_ptr<RunCore>> older;
+  std::lock_guard lock(mutex_);
+  for (RunCore* r = run.next_; r != nullptr; r = r->next_)
+    if (r->info.thread_id == run.info.thread_id && r->begun_)
+      if (auto alive = r->weak_from_this().lock()) older.push_back(std::move(alive));
+  return older;
+}
+
 std::vector<std::shared_ptr<RunCore>> GraphCore::request_stop(std::string_view thread_id) {
   std::vector<std::shared_ptr<RunCore>> found;
   std::lock_guard lock(mutex_);
@@ -209,12 +221,26 @@ void check(const RunConfig& c) {
   if (c.recursion_limit() == 0) throw config_error(errc::bad_config, "recursion_limit must be at least 1");
   if (c.timeout() && *c.timeout() <= std::chrono::nanoseconds::zero())
     throw config_error(errc::bad_config, "the timeout of a run must be positive");
+  if (!c.checkpoint().empty() && c.thread_id().empty())
+    throw config_error(errc::not_durable, "a checkpoint is of a thread: give RunConfig().thread_id() too");
   if (c.stream_capacity() == 0) throw config_error(errc::bad_config, "stream_capacity must be at least 1");
+}
+
+/// A run that is not stored cannot do what only a stored one can.
+void check_not_durable(const RunConfig& c, const RunInput& input) {
+  const char* what = nullptr;
+  if (input.resume) what = "af::Resume";
+  if (input.edit) what = "update_state()";
+  if (!c.checkpoint().empty()) what = "a checkpoint to start from";
+  if (!c.interrupt_before().empty() || !c.interrupt_after().empty()) what = "interrupt_before or interrupt_after";
+  if (what != nullptr)
+    throw config_error(errc::not_durable,
+                       fmt::format("{} needs a graph with a checkpointer, and RunConfig().thread_id()", what));
 }
 
 }  // namespace
 
-RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes,
+RunCore::RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config, stream_mode modes,
                  CallSite made)
     : graph_(std::move(graph)),
       config_(config),
@@ -235,8 +261,15 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConf
     info.logger = log_.get();
   }
   if (config_.timeout()) deadline_ = info.clock->now() + *config_.timeout();
-  if (const auto count = input.ops().message_count; count != nullptr) messages_before = count(input.get());
-  engine_.begin(std::move(input));
+  if (graph_->options().checkpointer() && !info.thread_id.empty()) {
+    journal_ = std::make_unique<Journal>(*this, graph_->options().checkpointer(), graph_->options());
+    input_ = std::make_unique<RunInput>(std::move(input));
+  } else {
+    check_not_durable(config_, input);
+    StateBox state = std::move(input).initial(*graph_->spec().ops);
+    count_messages(state);
+    engine_.begin(std::move(state));
+  }
   graph_->add(*this);
 }
 
@@ -284,7 +317,7 @@ void RunCore::launch(asio::any_io_executor ex, asio::io_context* loop) {
   ex = under_watch(*this, ex);
   auto lot = ParkingLot::of(ex);
   auto self = shared_from_this();
-  auto work = engine_.drive(false);
+  auto work = journal_ ? drive_durable() : engine_.drive(false);
   // Holds the run from before the driver's first step to after its last.
   auto over = [finisher = Finisher(self), loop](const std::exception_ptr&) {
     if (loop != nullptr) loop->stop();
@@ -298,6 +331,25 @@ void RunCore::launch(asio::any_io_executor ex, asio::io_context* loop) {
   }
   asio::co_spawn(ex, std::move(work),
                  asio::bind_cancellation_slot(root_.slot(), asio::bind_executor(InlineExecutor(), std::move(over))));
+}
+
+asio::awaitable<void> RunCore::drive_durable() {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  std::exception_ptr failure;
+  try {
+    started();
+    co_await journal_->open(engine_, *input_);
+    input_.reset();
+    if (!engine_.is_done()) co_await engine_.drive_durable();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  try {
+    co_await journal_->close(engine_, failure);
+  } catch (...) {
+    if (!failure) failure = std::current_exception();
+  }
+  finish(std::move(failure));
 }
 
 void RunCore::started() {
@@ -353,7 +405,8 @@ void RunCore::throw_timeout() const {
 
 void RunCore::finish(std::exception_ptr failure) {
   timer_.reset();
-  if (!failure && deadline_ && info.clock->now() > *deadline_) {
+  // What a durable run has committed as its end stands.
+  if (!failure && !journal_ && deadline_ && info.clock->now() > *deadline_) {
     // Its last step could not be interrupted, and is late all the same.
     timed_out_ = true;
     failure = std::make_exception_ptr(cancelled_error(errc::cancelled, "late"));

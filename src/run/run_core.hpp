@@ -21,6 +21,7 @@
 #include <agentflow/core/call_site.hpp>
 #include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/run/options.hpp>
+#include <agentflow/run/run_input.hpp>
 
 #include "async/blocking_pool.hpp"
 #include "async/loop_guard.hpp"
@@ -28,6 +29,7 @@
 #include "run/closing.hpp"
 #include "run/engine.hpp"
 #include "run/event_channel.hpp"
+#include "run/journal.hpp"
 #include "run/publishing.hpp"
 
 namespace agentflow::detail {
@@ -48,6 +50,8 @@ class GraphCore {
   /// The graph's logger; in debug mode there always is one.
   const std::shared_ptr<spdlog::logger>& logger() const noexcept { return logger_; }
   BlockingPool& pool();
+  /// Of a graph with a checkpointer.
+  std::uint64_t fingerprint() const noexcept { return fingerprint_; }
 
   Closing& closing() noexcept { return closing_; }
   const std::shared_ptr<Background>& background() const noexcept { return background_; }
@@ -66,6 +70,8 @@ class GraphCore {
 
   void add(RunCore& run);
   void remove(RunCore& run) noexcept;
+  /// The runs of the same thread that were made before this one and have been started.
+  std::vector<std::shared_ptr<RunCore>> older_runs(const RunCore& run);
   /// Blocks until a run has ended.
   void wait_for(const RunCore& run);
   /// Asks the runs of a thread to stop; gives how many there were.
@@ -74,6 +80,7 @@ class GraphCore {
  private:
   const std::shared_ptr<const GraphSpec> spec_;
   const CompileOptions options_;
+  std::uint64_t fingerprint_ = 0;
   const std::optional<DebugOptions> debug_;
   const std::shared_ptr<spdlog::logger> logger_;
   const CallSite made_;
@@ -124,12 +131,15 @@ class RunLog final : public LogSink {
 /// One run: the engine, its events, who waits for it. Shared by the driver and the handles.
 class RunCore : public std::enable_shared_from_this<RunCore> {
  public:
-  RunCore(std::shared_ptr<GraphCore> graph, StateBox input, const RunConfig& config, stream_mode modes, CallSite made);
+  RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config, stream_mode modes, CallSite made);
   ~RunCore();
 
   RunInfo info;
   /// How many messages the input had, if it is a conversation.
   std::size_t messages_before = 0;
+  void count_messages(const StateBox& state) {
+    if (const auto count = state.ops().message_count; count != nullptr) messages_before = count(state.get());
+  }
   /// The node that blocks in invoke() for this run, or null.
   const BlockingNode* caller = nullptr;
   const RunConfig& config() const noexcept { return config_; }
@@ -137,6 +147,13 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   EventChannel* channel() noexcept { return channel_.get(); }
   const DebugOptions* debug() const noexcept { return graph_->debug(); }
   Engine& engine() noexcept { return engine_; }
+  /// Of a durable run; else null.
+  Journal* journal() noexcept { return journal_.get(); }
+  /// That of the driver, once it is launched.
+  asio::any_io_executor executor() noexcept {
+    std::lock_guard lock(mutex_);
+    return executor_;
+  }
   bool cancel_requested() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
   /// For the driver that sees itself being cancelled.
   void note_cancellation() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
@@ -187,6 +204,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
  private:
   friend class GraphCore;
   struct Finisher;
+  asio::awaitable<void> drive_durable();
   bool listening() noexcept;
   void publish_run(chunk_kind kind, std::string text);
   std::exception_ptr translate(std::exception_ptr e) const;
@@ -197,6 +215,8 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   std::unique_ptr<RunLog> log_;
   const CallSite made_;
   Engine engine_;
+  std::unique_ptr<RunInput> input_;  // of a durable run, until it is taken
+  std::unique_ptr<Journal> journal_;
   std::optional<Clock::time_point> deadline_;
   asio::cancellation_signal root_;
   std::atomic<bool> cancelled_{false};

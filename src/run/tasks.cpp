@@ -97,11 +97,12 @@ void Engine::notice(asio::cancellation_state state) noexcept {
 
 asio::awaitable<void> Engine::drive(bool borrowed) {
   borrowed_ = borrowed;
+  const bool whole = parent_ == nullptr && track_ == nullptr;  // nobody else begins and ends the run
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await enter_user_code();
   std::exception_ptr failure;
   try {
-    if (parent_ == nullptr) run_.started();
+    if (whole) run_.started();
     if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
     for (;;) {
       const Need need = advance();
@@ -128,7 +129,11 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
           notice(co_await asio::this_coro::cancellation_state);
         else
           co_await asio::this_coro::reset_cancellation_state();
-        if (thrown) fail(t, std::move(thrown));
+        if (thrown && !(track_ != nullptr && leaves(t))) fail(t, std::move(thrown));
+      } else if (need == Need::commit) {
+        co_await leave_user_code();
+        co_await commit_step();
+        co_await enter_user_code();
       } else if (need == Need::many) {
         co_await run_many();
       } else if (need == Need::route) {
@@ -148,7 +153,7 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
     failure = std::current_exception();
   }
   co_await asio::this_coro::throw_if_cancelled(throws);
-  if (parent_ == nullptr)
+  if (whole)
     run_.finish(std::move(failure));
   else if (failure)
     std::rethrow_exception(failure);
@@ -175,6 +180,8 @@ asio::awaitable<void> Engine::run_task(Task& t) {
       co_await asio::this_coro::reset_cancellation_state();
       co_await leave_user_code();
     }
+    if (track_ != nullptr && leaves(t)) co_return;
+    if (failure && track_ != nullptr && journal().broken()) std::rethrow_exception(failure);
     // Its own limit cancels a task too; it counts only if nothing else did.
     if (fan_->failed_task != nullptr || cancelled() || (t.cancel_requested && !t.timed_out)) {
       if (failure) std::rethrow_exception(failure);
@@ -218,6 +225,7 @@ asio::awaitable<void> Engine::run_task(Task& t) {
 
 asio::awaitable<void> Engine::attempt(Task& t) {
   ErasedNode& node = *t.spec->node;
+  if (t.note) t.note->asks = 0;
   if (t.spec->kind == node_kind::blocking) {
     co_await run_blocking(t);
   } else if (t.spec->kind == node_kind::subgraph) {
@@ -363,9 +371,13 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
 
 // ---- subgraphs and routers -----------------------------------------------------------------------------------------
 
-void Engine::enter_child(Task& t) {
+void Engine::make_child(Task& t) {
   auto path = path_.empty() ? t.spec->name : path_ + "/" + t.spec->name;
   t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), std::move(path), depth_ + 1, this, &t);
+}
+
+void Engine::enter_child(Task& t) {
+  make_child(t);
   const Entry entry(*this, t, Part::mapping);
   t.child->begin(t.spec->node->enter(t.io));
 }
@@ -378,6 +390,10 @@ void Engine::leave_child(Task& t) {
 }
 
 asio::awaitable<void> Engine::run_child(Task& t) {
+  return track_ != nullptr ? run_durable_child(t) : run_passing_child(t);
+}
+
+asio::awaitable<void> Engine::run_passing_child(Task& t) {
   enter_child(t);
   co_await t.child->drive(borrowed_ && t.lane == nullptr);
   leave_child(t);

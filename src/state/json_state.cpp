@@ -25,6 +25,30 @@ json first_value(json_reducer r) {
   }
 }
 
+constexpr std::pair<json_reducer, std::string_view> reducer_names[] = {
+    {json_reducer::last_value, "last_value"},
+    {json_reducer::append, "append"},
+    {json_reducer::add_messages, "add_messages"},
+    {json_reducer::sum, "sum"},
+    {json_reducer::min, "min"},
+    {json_reducer::max, "max"},
+    {json_reducer::set_union, "set_union"},
+    {json_reducer::merge_map, "merge_map"},
+};
+
+std::string_view name_of(json_reducer kind) {
+  const auto* it = std::find_if(std::begin(reducer_names), std::end(reducer_names),
+                                [kind](const auto& n) { return n.first == kind; });
+  return it->second;
+}
+
+json_reducer kind_of(const JsonReader& in) {
+  const auto* it = std::find_if(std::begin(reducer_names), std::end(reducer_names),
+                                [name = in.as_string()](const auto& n) { return n.second == name; });
+  if (it == std::end(reducer_names)) in.fail(errc::json_type, "not a reducer");
+  return it->first;
+}
+
 [[noreturn]] void misfit(const std::string& key, std::string_view what) {
   throw state_error(errc::reducer_failed, fmt::format("key '{}': {}", key, what), ErrorContext().field(key));
 }
@@ -314,6 +338,66 @@ void StateModel<JsonState>::apply(JsonState& state, update_type& update, MergeGu
 void StateModel<JsonState>::write_update(JsonWriter& out, const update_type& update) {
   out.value(JsonValue(update.to_json()));
 }
+
+void StateModel<JsonState>::as_update(JsonState& state, update_type& out) {
+  JsonState empty;
+  empty.fields_ = state.fields_;
+  for (const auto& f : state.fields_->list()) empty.values_.push_back(f.initial);
+  diff(empty, state, out);
+}
+
+void StateModel<JsonState>::save(JsonWriter& out, const JsonState& state) {
+  out.begin_array();
+  for (std::size_t i = 0; i < state.values_.size(); ++i) {
+    const auto& f = state.fields_->list()[i];
+    if (f.custom)
+      out.fail(errc::not_serializable,
+               fmt::format("key '{}' has a reducer of the application's own, which cannot be stored", f.key));
+    out.begin_array();
+    out.string(f.key);
+    out.string(name_of(f.kind));
+    out.value(JsonValue(*f.initial));
+    if (state.values_[i] != f.initial) out.value(JsonValue(*state.values_[i]));
+    out.end_array();
+  }
+  out.end_array();
+}
+
+void StateModel<JsonState>::load(const JsonReader& in, JsonState& state) {
+  JsonFields fields;
+  for (std::size_t i = 0, n = in.elements(); i < n; ++i) {
+    const auto f = in.at(i);
+    fields.add(std::string(f.at(std::size_t{0}).as_string()), kind_of(f.at(std::size_t{1})),
+               f.at(std::size_t{2}).get());
+  }
+  JsonState fresh(std::move(fields));
+  for (std::size_t i = 0, n = in.elements(); i < n; ++i)
+    if (const auto f = in.at(i); f.elements() > 3) fresh.set(f.at(std::size_t{0}).as_string(), f.at(3).get());
+  state = std::move(fresh);
+}
+
+void StateModel<JsonState>::save_update(JsonWriter& out, const update_type& update) {
+  out.begin_array();
+  for (const auto& c : update.changes_) {
+    out.begin_array();
+    out.string(c.key);
+    out.value(JsonValue(c.value));
+    if (c.replaced) out.string("=");
+    out.end_array();
+  }
+  out.end_array();
+}
+
+void StateModel<JsonState>::load_update(const JsonReader& in, update_type& update) {
+  for (std::size_t i = 0, n = in.elements(); i < n; ++i) {
+    const auto c = in.at(i);
+    update.changes_.push_back(
+        {std::string(c.at(std::size_t{0}).as_string()), c.at(std::size_t{1}).get(), c.elements() > 2});
+  }
+}
+
+// The keys belong to the input, not to the type.
+void StateModel<JsonState>::fingerprint(std::string& out) { out += "json\n"; }
 
 void agentflow_write_json(JsonWriter& out, const JsonState& state) { out.value(JsonValue(state.to_json())); }
 

@@ -39,14 +39,19 @@ Doc doc_input() {
   return input;
 }
 
+RunConfig on_thread(RunConfig config, const Case::Store& store) {
+  if (store) config.thread_id("t");
+  return config;
+}
+
 Case doc(std::string name, std::string expected, Build build, RunConfig config = {}, af::CompileOptions options = {}) {
-  auto make = [build = std::move(build), config = std::move(config),
-               options = std::move(options)](const std::shared_ptr<af::Clock>& clock) {
+  auto make = [build = std::move(build), config = std::move(config), options = std::move(options)](
+                  const std::shared_ptr<af::Clock>& clock, const Case::Store& store) {
     Graph g;
     build(g);
     auto with_clock = options;
-    with_clock.clock(clock);
-    return std::make_unique<ProgramOf<Doc>>(g.compile(std::move(with_clock)), doc_input, config);
+    with_clock.clock(clock).checkpointer(store);
+    return std::make_unique<ProgramOf<Doc>>(g.compile(std::move(with_clock)), doc_input, on_thread(config, store));
   };
   return Case(std::move(name), std::move(expected), std::move(make));
 }
@@ -481,7 +486,7 @@ void add_limits(std::vector<Case>& all) {
 }
 
 void add_conversations(std::vector<Case>& all) {
-  auto make = [](const std::shared_ptr<af::Clock>& clock) -> std::unique_ptr<Program> {
+  auto make = [](const std::shared_ptr<af::Clock>& clock, const Case::Store& store) -> std::unique_ptr<Program> {
     af::StateGraph<> g;
     g.add_node("think", [](const af::AgentState&, af::NodeContext& ctx) -> asio::awaitable<af::Message> {
       for (const char* word : {"I", "think"}) {
@@ -497,8 +502,8 @@ void add_conversations(std::vector<Case>& all) {
       s.messages.push_back(af::Message::user("well?").with_id("m0"));
       return s;
     };
-    return std::make_unique<ProgramOf<af::AgentState>>(g.compile(af::CompileOptions().clock(clock)), input,
-                                                       RunConfig());
+    return std::make_unique<ProgramOf<af::AgentState>>(g.compile(af::CompileOptions().clock(clock).checkpointer(store)),
+                                                       input, on_thread(RunConfig(), store));
   };
   all.emplace_back("conversation", R"(["user: well?","assistant: I think","assistant: so there are 2"])", make);
 }

@@ -19,6 +19,7 @@
 #include <asio/awaitable.hpp>
 
 #include <agentflow/core/clock.hpp>
+#include <agentflow/ports/checkpointer.hpp>
 #include <agentflow/typed/state_graph.hpp>
 
 #include "support/alive.hpp"
@@ -40,6 +41,7 @@ class Word {
   Alive alive_;
 };
 inline void agentflow_write_json(af::JsonWriter& out, const Word& word) { out.string(word.text()); }
+inline void agentflow_read_json(const af::JsonReader& in, Word& word) { word = Word(std::string(in.as_string())); }
 
 /// The state of most graphs here: one field for each kind of reducer.
 struct Doc {
@@ -90,6 +92,8 @@ class Program {
   virtual ~Program() = default;
   virtual Outcome invoke() const = 0;
   virtual asio::awaitable<Outcome> ainvoke() const = 0;
+  /// Goes on with the stored run.
+  virtual asio::awaitable<Outcome> resume() const = 0;
   /// Reads the events of all modes to the end.
   virtual asio::awaitable<Outcome> stream() const = 0;
   /// Reads so many of them and drops the handle; gives how many there were.
@@ -104,12 +108,18 @@ class Program {
 /// One graph, and what it comes to when nobody disturbs it.
 class Case {
  public:
-  using Maker = std::function<std::unique_ptr<Program>(const std::shared_ptr<af::Clock>&)>;
-  Case(std::string n, std::string e, Maker m) : name(std::move(n)), expected(std::move(e)), make(std::move(m)) {}
+  using Store = std::shared_ptr<af::Checkpointer>;
+  using Maker = std::function<std::unique_ptr<Program>(const std::shared_ptr<af::Clock>&, const Store&)>;
+  Case(std::string n, std::string e, Maker m) : name(std::move(n)), expected(std::move(e)), maker(std::move(m)) {}
+
+  /// Compiles it; with a store, its runs are those of one thread there.
+  std::unique_ptr<Program> make(const std::shared_ptr<af::Clock>& clock, const Store& store = nullptr) const {
+    return maker(clock, store);
+  }
 
   std::string name;
   std::string expected;
-  Maker make;
+  Maker maker;
   /// Some of its work is done by other threads: wait for them, and do not count on the order of handlers.
   bool threads = false;
   /// Its threads belong to the test, not to the graph: a loop must not be destroyed while they may still post to it.
@@ -134,6 +144,12 @@ class ProgramOf final : public Program {
   Outcome invoke() const override { return Outcome(graph_.invoke(input_(), config_)); }
   asio::awaitable<Outcome> ainvoke() const override {
     auto work = graph_.ainvoke(input_(), config_);
+    af::RunResult<S> result = co_await std::move(work);
+    Outcome outcome(result);
+    co_return outcome;
+  }
+  asio::awaitable<Outcome> resume() const override {
+    auto work = graph_.ainvoke(af::Resume(), config_);
     af::RunResult<S> result = co_await std::move(work);
     Outcome outcome(result);
     co_return outcome;

@@ -130,6 +130,7 @@ struct Item {
   int value = 0;
   Alive alive;
 };
+AGENTFLOW_STATE(Item, value)
 /// Takes a Send's item; later items finish first.
 struct Map : Speaker {
   using Speaker::Speaker;

@@ -31,20 +31,24 @@ enum class errc {
   graph_input_mismatch,    ///< GRAPH_009: a node with an input of its own is reached by a plain edge.
   graph_duplicate_edge,    ///< GRAPH_010: the same edge twice.
   // Running a graph.
-  node_failed,      ///< NODE_001: a node threw; the original is nested.
-  node_timeout,     ///< NODE_002: a node or run passed its time limit.
-  routing_failed,   ///< ROUTE_001: a router threw or named something that is not there.
-  update_conflict,  ///< STATE_001: two tasks of one step wrote a one-writer field.
-  reducer_failed,   ///< STATE_002: a reducer or a copy of the state threw.
-  bad_input,        ///< STATE_003: the input does not fit the graph's state.
-  unknown_field,    ///< STATE_004: a key the state does not declare.
-  recursion_limit,  ///< RUN_001: more steps than `RunConfig::recursion_limit`.
-  cancelled,        ///< RUN_002: the run was cancelled.
-  nested_loop,      ///< RUN_003: a blocking call on a thread that runs an event loop.
-  graph_closed,     ///< RUN_004: the graph is closed or closing.
-  bad_config,       ///< RUN_005: an option of the run is out of range.
-  bad_context,      ///< RUN_006: the node asked for a user context of another type.
-  run_busy,         ///< RUN_007: the handle, stream or generator is in use elsewhere.
+  node_failed,        ///< NODE_001: a node threw; the original is nested.
+  node_timeout,       ///< NODE_002: a node or run passed its time limit.
+  routing_failed,     ///< ROUTE_001: a router threw or named something that is not there.
+  update_conflict,    ///< STATE_001: two tasks of one step wrote a one-writer field.
+  reducer_failed,     ///< STATE_002: a reducer or a copy of the state threw.
+  bad_input,          ///< STATE_003: the input does not fit the graph's state.
+  unknown_field,      ///< STATE_004: a key the state does not declare.
+  recursion_limit,    ///< RUN_001: more steps than `RunConfig::recursion_limit`.
+  cancelled,          ///< RUN_002: the run was cancelled.
+  nested_loop,        ///< RUN_003: a blocking call on a thread that runs an event loop.
+  graph_closed,       ///< RUN_004: the graph is closed or closing.
+  bad_config,         ///< RUN_005: an option of the run is out of range.
+  bad_context,        ///< RUN_006: the node asked for a user context of another type.
+  run_busy,           ///< RUN_007: the handle, stream or generator is in use elsewhere.
+  interrupts_open,    ///< RUN_008: new input for a thread that waits for answers.
+  interrupt_unknown,  ///< RUN_009: an answer to a question that is not open.
+  not_durable,        ///< RUN_010: needs a checkpointer and a thread id.
+  graph_changed,      ///< RUN_011: the thread was stopped in another graph than this one.
   // Asking a model: `model_error`.
   model_auth,              ///< MODEL_001: the key is missing, wrong, or not allowed to do this.
   model_quota,             ///< MODEL_002: the account has no credit left.
@@ -285,6 +289,13 @@ class AGENTFLOW_VISIBLE config_error : public error {
  public:
   using error::error;
   ~config_error() override;
+};
+
+/// A stored run cannot be gone on with in the way that was asked for. Nothing was changed.
+class AGENTFLOW_VISIBLE resume_error : public error {
+ public:
+  using error::error;
+  ~resume_error() override;
 };
 
 /// Text or a value that is not what a JSON mapping expects; `context().field()` is the path.

@@ -55,6 +55,8 @@ class AGENTFLOW_API JsonWriter {
   /// Writes a string; text that is not UTF-8 is a json_encoding error.
   void string(std::string_view v);
   void value(const JsonValue& v);
+  /// Writes a value that is JSON text already, as it is: what another writer made.
+  void raw(std::string_view json);
 
   void begin_object();
   /// Names the member whose value comes next.

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <typeinfo>
 #include <utility>
 
@@ -19,8 +20,26 @@
 #include <agentflow/core/ids.hpp>
 #include <agentflow/core/json_value.hpp>
 #include <agentflow/graph/chunk.hpp>
+#include <agentflow/graph/interrupt.hpp>
 
 namespace agentflow {
+
+namespace detail {
+/// What `NodeContext::once` gives for a function.
+template <class F>
+struct OnceResult {
+  using type = std::invoke_result_t<F&>;
+  static constexpr bool awaits = false;
+};
+template <class F>
+  requires requires(F& fn) { []<class T>(asio::awaitable<T>) {}(fn()); }
+struct OnceResult<F> {
+  template <class T>
+  static T result_of(const asio::awaitable<T>*);
+  using type = decltype(result_of(static_cast<std::invoke_result_t<F&>*>(nullptr)));
+  static constexpr bool awaits = true;
+};
+}  // namespace detail
 
 /// How much a log line matters; the levels of the injected logger.
 enum class log_level { trace, debug, info, warn, error };
@@ -139,6 +158,80 @@ class AGENTFLOW_API NodeContext {
   /// Shows that the node is alive, for its idle timeout; events do so too.
   void heartbeat() noexcept;
 
+  /// Asks a human: the run lets what runs beside finish, and ends as `interrupted` with this payload in
+  /// `RunResult::interrupts`. When it is gone on with, the node runs again from its beginning, and this gives the
+  /// answer, read as a `T`. Several in one node are told apart by their order, which must be the same every time.
+  ///
+  /// ```cpp
+  /// const bool agreed = co_await ctx.interrupt<bool>("Send the mail?");
+  /// ```
+  /// Payload and answer are anything with a JSON mapping. What runs before it runs twice: put work that must not into
+  /// `once`. Let the exception that this throws pass; a node that swallows it is interrupted all the same.
+  ///
+  /// **Errors** `config_error` (`errc::not_durable`) in a run that is not stored, or in a subgraph without memory;
+  /// `json_error` when the answer is no `T`; if the node fails with it, the question is open again.
+  template <class T = JsonValue, class P = JsonValue>
+  asio::awaitable<T> interrupt(P payload = {}) {
+    std::uint32_t index = 0;
+    auto work = ask(detail::json_of(payload), index);
+    const JsonValue answer = co_await std::move(work);
+    std::optional<T> value;
+    try {
+      value.emplace(from_json_value<T>(answer));
+    } catch (const json_error&) {
+      refuse_answer(index);
+      throw;
+    }
+    co_return std::move(*value);
+  }
+
+  /// Does something once: runs `fn`, plain or a coroutine, records what it gives, and goes on; when the node runs
+  /// again, in a retry, after an interrupt or in another process, it gives what was recorded. The result is nothing or
+  /// has a JSON mapping. If the process dies while `fn` runs, or before its result is stored, `fn` runs again: pass
+  /// `idempotency_key()` on to whoever can tell a repetition.
+  ///
+  /// On g++ 12 name a lambda that captures before you await with it: `auto pay = [id] { ... }; co_await ctx.once("pay",
+  /// pay);`.
+  ///
+  /// **Units/limits** The key is 1 to 255 bytes without control characters, and the same for the same thing.
+  /// **Errors** what `fn` throws (then nothing is recorded), and what the checkpointer does.
+  /// **Cancellation** that of `fn`; recording is not interrupted.
+  template <class F>
+  auto once(std::string key, F fn) -> asio::awaitable<typename detail::OnceResult<F>::type> {
+    using R = typename detail::OnceResult<F>::type;
+    const std::optional<JsonValue> known = recall(key);
+    if constexpr (std::is_void_v<R>) {
+      if (known) co_return;
+      if constexpr (detail::OnceResult<F>::awaits) {
+        auto work = fn();
+        co_await std::move(work);
+      } else {
+        fn();
+      }
+      auto kept = record(std::move(key), JsonValue());
+      co_await std::move(kept);
+    } else {
+      if (known) {
+        R value = from_json_value<R>(*known);
+        co_return value;
+      }
+      std::optional<R> value;
+      if constexpr (detail::OnceResult<F>::awaits) {
+        auto work = fn();
+        value.emplace(co_await std::move(work));
+      } else {
+        value.emplace(fn());
+      }
+      auto kept = record(std::move(key), to_json_value(*value));
+      co_await std::move(kept);
+      co_return std::move(*value);
+    }
+  }
+
+  /// Names this execution of the task: the same when it is retried or gone on with after a crash, another for any other
+  /// task. For services that take such a key, so that what is done twice counts once.
+  std::string idempotency_key() const;
+
   /// Writes to the graph's logger with the fields of this task; nothing where the graph has none.
   void log(log_level level, std::string_view message) const;
 
@@ -147,6 +240,10 @@ class AGENTFLOW_API NodeContext {
   void* user_object(const std::type_info& wanted) const;
 
  private:
+  asio::awaitable<JsonValue> ask(JsonValue payload, std::uint32_t& index);
+  void refuse_answer(std::uint32_t index);
+  std::optional<JsonValue> recall(const std::string& key) const;
+  asio::awaitable<void> record(std::string key, JsonValue value);
   Chunk make(chunk_kind kind);
 
   TaskInfo* task_;

@@ -31,6 +31,28 @@ class NodeIO {
   std::vector<Target> targets;  ///< Of a Command.
 };
 
+/// How the input of a Send is kept in a checkpoint. Null members mean "this type cannot".
+class InputCodec {
+ public:
+  void (*save)(JsonWriter& out, const void* input) = nullptr;
+  std::shared_ptr<const void> (*load)(const JsonReader& in) = nullptr;
+  bool complete() const noexcept { return save != nullptr && load != nullptr; }
+
+  template <class T>
+  static InputCodec of() {
+    InputCodec codec;
+    if constexpr (JsonWritable<T> && JsonReadable<T> && std::is_default_constructible_v<T>) {
+      codec.save = [](JsonWriter& out, const void* input) { write_json(out, *static_cast<const T*>(input)); };
+      codec.load = [](const JsonReader& in) -> std::shared_ptr<const void> {
+        auto input = std::make_shared<T>();
+        read_json(in, *input);
+        return input;
+      };
+    }
+    return codec;
+  }
+};
+
 /// How the engine runs a node.
 enum class node_kind {
   sync,      ///< `call`, inline.
@@ -46,11 +68,15 @@ class AGENTFLOW_VISIBLE ErasedNode {
   virtual node_kind kind() const noexcept = 0;
   /// The type of the input that the node declares: the graph's state, or what a Send must carry.
   virtual const std::type_info& input_type() const noexcept = 0;
+  /// How what a Send carries to this node is stored; used where that is not the graph's state.
+  virtual InputCodec input_codec() const noexcept { return {}; }
   /// Whether the node may return a Command, and so choose where to go.
   virtual bool may_command() const noexcept { return false; }
   virtual void call(NodeIO& io);
   virtual asio::awaitable<void> acall(NodeIO& io);
   virtual std::shared_ptr<const GraphSpec> subgraph() const { return nullptr; }
+  /// Whether a subgraph has a state of its own, which is mapped to and from that of the graph.
+  virtual bool maps_state() const noexcept { return false; }
   virtual StateBox enter(NodeIO& io);
   virtual void leave(NodeIO& io, StateBox child);
 };

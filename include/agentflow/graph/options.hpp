@@ -23,6 +23,13 @@ enum class edges {
   both,      ///< The command's targets are taken in addition.
 };
 
+/// What a subgraph's checkpoints are good for, in a run that is stored.
+enum class subgraph_memory {
+  call,    ///< Each call starts anew; one that was left off goes on where it was (default).
+  thread,  ///< A call goes on from the state that the last call of the same thread left; its input is merged into it.
+  none,    ///< Nothing of it is stored: a call that was left off starts again. It cannot ask with `interrupt`.
+};
+
 /// Options of one node, or defaults for all nodes of a graph (`CompileOptions::node_defaults`): what a node sets
 /// itself wins.
 class NodeOptions {
@@ -66,6 +73,12 @@ class NodeOptions {
     return *this;
   }
   NodeOptions&& edges(agentflow::edges rule) && { return std::move(edges(rule)); }
+  /// What the checkpoints of this node's subgraph are good for. Default: `subgraph_memory::call`.
+  NodeOptions& memory(subgraph_memory m) & {
+    memory_ = m;
+    return *this;
+  }
+  NodeOptions&& memory(subgraph_memory m) && { return std::move(memory(m)); }
   /// Declares where the node's `Command`s may go: checked at compile() and at run time, and shown in drawings.
   NodeOptions& destinations(std::vector<std::string> names) & {
     destinations_ = std::move(names);
@@ -93,6 +106,7 @@ class NodeOptions {
   const std::optional<asio::any_io_executor>& executor() const noexcept { return executor_; }
   bool defer() const noexcept { return defer_; }
   agentflow::edges edges() const noexcept { return edges_; }
+  subgraph_memory memory() const noexcept { return memory_; }
   const std::vector<std::string>& destinations() const noexcept { return destinations_; }
   const std::vector<std::string>& writes() const noexcept { return writes_; }
   const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
@@ -103,6 +117,7 @@ class NodeOptions {
   std::optional<asio::any_io_executor> executor_;
   bool defer_ = false;
   agentflow::edges edges_ = agentflow::edges::replaced;
+  subgraph_memory memory_ = subgraph_memory::call;
   std::vector<std::string> destinations_, writes_;
   std::map<std::string, std::string> metadata_;
 };

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <string>
 #include <string_view>
 #include <typeinfo>
 #include <utility>
@@ -37,12 +38,56 @@ struct StateOps {
   void (*write_json)(JsonWriter& out, const void* state);
   void (*read_json)(const JsonReader& in, void* state);
   void (*write_update)(JsonWriter& out, const void* update);
+  /// What the state changes against an empty one, for a thread that has a state already.
+  void (*as_update)(void* state, void* update);
+  // How checkpoints keep states and updates: null where a field or a delta has no JSON mapping.
+  void (*save)(JsonWriter& out, const void* state);
+  void (*load)(const JsonReader& in, void* state);
+  void (*save_update)(JsonWriter& out, const void* update);
+  void (*load_update)(const JsonReader& in, void* update);
+  /// Appends what a fingerprint of the type is made of.
+  void (*fingerprint)(std::string& out);
   /// What the state says of a field.
   field_rule (*rule_of)(std::string_view field);
   /// How many messages a conversation has.
   std::size_t (*message_count)(const void* state);
   /// Calls `sink(arg, message)` for each message that the update adds or replaces.
   void (*messages)(const void* update, void (*sink)(void* arg, const Message& message), void* arg);
+};
+
+/// Owns one update of a state of any type.
+class UpdateBox {
+ public:
+  UpdateBox() = default;
+  /// One without changes.
+  explicit UpdateBox(const StateOps& ops)
+      : ops_(&ops), value_(::operator new(ops.update_size, std::align_val_t(ops.update_alignment))) {
+    try {
+      ops.construct_update(value_);
+    } catch (...) {
+      free();
+      throw;
+    }
+  }
+  UpdateBox(UpdateBox&& o) noexcept : ops_(o.ops_), value_(std::exchange(o.value_, nullptr)) {}
+  UpdateBox& operator=(UpdateBox&& o) noexcept {
+    std::swap(ops_, o.ops_);
+    std::swap(value_, o.value_);
+    return *this;
+  }
+  ~UpdateBox() {
+    if (value_ == nullptr) return;
+    ops_->destruct_update(value_);
+    free();
+  }
+  void* get() const noexcept { return value_; }
+  explicit operator bool() const noexcept { return value_ != nullptr; }
+
+ private:
+  void free() noexcept { ::operator delete(value_, std::align_val_t(ops_->update_alignment)); }
+
+  const StateOps* ops_ = nullptr;
+  void* value_ = nullptr;
 };
 
 /// Owns one state of any type.
@@ -101,6 +146,19 @@ struct StateOpsFor {
     o.diff = [](const void* base, void* mine, void* u) { M::diff(state(base), state(mine), update(u)); };
     o.rule_of = [](std::string_view name) { return M::rule_of(name); };
     o.apply = [](void* s, void* u, MergeGuard* guard) { M::apply(state(s), update(u), guard); };
+    o.as_update = [](void* s, void* u) { M::as_update(state(s), update(u)); };
+    o.fingerprint = [](std::string& out) { M::fingerprint(out); };
+    if constexpr (M::durable) {
+      if constexpr (requires(JsonWriter& out, const S& s) { M::save(out, s); }) {
+        o.save = [](JsonWriter& out, const void* s) { M::save(out, state(s)); };
+        o.load = [](const JsonReader& in, void* s) { M::load(in, state(s)); };
+      } else {
+        o.save = [](JsonWriter& out, const void* s) { agentflow::write_json(out, state(s)); };
+        o.load = [](const JsonReader& in, void* s) { agentflow::read_json(in, state(s)); };
+      }
+      o.save_update = [](JsonWriter& out, const void* u) { M::save_update(out, update(u)); };
+      o.load_update = [](const JsonReader& in, void* u) { M::load_update(in, update(u)); };
+    }
     if constexpr (M::json_writable) {
       o.write_json = [](JsonWriter& out, const void* s) { agentflow::write_json(out, state(s)); };
       o.write_update = [](JsonWriter& out, const void* u) { M::write_update(out, update(u)); };

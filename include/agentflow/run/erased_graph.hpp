@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
@@ -16,8 +17,11 @@
 #include <agentflow/core/config.hpp>
 #include <agentflow/graph/chunk.hpp>
 #include <agentflow/graph/graph_spec.hpp>
+#include <agentflow/graph/interrupt.hpp>
 #include <agentflow/run/background.hpp>
 #include <agentflow/run/options.hpp>
+#include <agentflow/run/run_input.hpp>
+#include <agentflow/run/thread_state.hpp>
 
 namespace agentflow {
 
@@ -57,6 +61,9 @@ class AGENTFLOW_API ErasedRun {
   StateBox take_state();
   run_status status() const noexcept;
   std::uint64_t steps() const noexcept;
+  /// What an interrupted run waits for, and the checkpoint it ended at; once it is done.
+  std::vector<Interrupt> interrupts() const;
+  std::string checkpoint_id() const;
   /// How many messages the input had, if it is a conversation.
   std::size_t messages_before() const noexcept;
   const RunId& run_id() const noexcept;
@@ -93,9 +100,19 @@ class AGENTFLOW_API ErasedGraph {
   ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made = {});
 
   /// Makes a run, which does nothing until it is started. `made` is for debug mode, in case it never is.
-  ErasedRun prepare(StateBox input, const RunConfig& config, stream_mode default_modes, CallSite made = {}) const;
+  ErasedRun prepare(RunInput input, const RunConfig& config, stream_mode default_modes, CallSite made = {}) const;
   std::size_t stop(std::string_view thread_id) const;
   asio::awaitable<std::size_t> astop(std::string thread_id) const;
+
+  /// What a thread has stored: see CompiledGraph. An empty checkpoint id means the newest.
+  asio::awaitable<std::optional<ErasedSnapshot>> aget_state(std::string thread, std::string checkpoint) const;
+  std::optional<ErasedSnapshot> get_state(std::string thread, std::string checkpoint) const;
+  asio::awaitable<std::vector<ErasedSnapshot>> aget_state_history(std::string thread, HistoryOptions options) const;
+  std::vector<ErasedSnapshot> get_state_history(std::string thread, HistoryOptions options) const;
+  asio::awaitable<JsonValue> adiff(std::string thread, std::string from, std::string to) const;
+  JsonValue diff(std::string thread, std::string from, std::string to) const;
+  asio::awaitable<std::string> afork(std::string thread, std::string checkpoint, std::string to) const;
+  std::string fork(std::string thread, std::string checkpoint, std::string to) const;
   const std::shared_ptr<const GraphSpec>& spec() const noexcept;
 
   ShutdownStats close() const;

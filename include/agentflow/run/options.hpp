@@ -5,15 +5,18 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
+#include <vector>
 
 #include <agentflow/core/clock.hpp>
 #include <agentflow/core/config.hpp>
+#include <agentflow/core/json_value.hpp>
 #include <agentflow/graph/chunk.hpp>
 #include <agentflow/graph/options.hpp>
 #include <agentflow/graph/publisher.hpp>
@@ -24,6 +27,22 @@ class logger;
 }
 
 namespace agentflow {
+
+class Checkpointer;
+
+/// When what a run has done is stored.
+enum class durability {
+  sync,   ///< Before the run goes on: what is acknowledged survives the process.
+  async,  ///< While the run goes on: a killed process loses the last few steps, and they run again.
+  exit,   ///< When the run ends, is interrupted or fails: a killed process loses the run.
+};
+
+/// What a run does whose thread another run has, in this process or another.
+enum class on_busy {
+  reject,        ///< Fails with `storage_error` (`errc::thread_busy`).
+  queue,         ///< Waits for its turn; the runs of one graph object take turns in the order of their start.
+  cancel_older,  ///< Cancels the runs of the same graph object, asks others to stop, and waits until they have.
+};
 
 /// Options of `StateGraph::compile()`: the services of the graph and defaults for its nodes. Nothing is global: two
 /// graphs in one process share only what they are given.
@@ -82,10 +101,61 @@ class CompileOptions {
   }
   CompileOptions&& debug(DebugOptions o) && { return std::move(debug(o)); }
 
+  /// Where runs with a thread id are stored, so that they survive their process: `memory_checkpointer()`, or a
+  /// component such as SQLite. Default: nowhere; then runs are as fast as can be, and gone when they end.
+  CompileOptions& checkpointer(std::shared_ptr<Checkpointer> c) & {
+    checkpointer_ = std::move(c);
+    return *this;
+  }
+  CompileOptions&& checkpointer(std::shared_ptr<Checkpointer> c) && { return std::move(checkpointer(std::move(c))); }
+  /// When what a run has done is stored. Default: `durability::sync`.
+  CompileOptions& durability(agentflow::durability mode) & {
+    durability_ = mode;
+    return *this;
+  }
+  CompileOptions&& durability(agentflow::durability mode) && { return std::move(durability(mode)); }
+  /// What a run does whose thread another run has. Default: `on_busy::reject`.
+  CompileOptions& on_busy(agentflow::on_busy rule) & {
+    on_busy_ = rule;
+    return *this;
+  }
+  CompileOptions&& on_busy(agentflow::on_busy rule) && { return std::move(on_busy(rule)); }
+  /// Nodes of this graph before which every run waits for a `Resume`; needs a checkpointer.
+  CompileOptions& interrupt_before(std::vector<std::string> nodes) & {
+    interrupt_before_ = std::move(nodes);
+    return *this;
+  }
+  CompileOptions&& interrupt_before(std::vector<std::string> nodes) && {
+    return std::move(interrupt_before(std::move(nodes)));
+  }
+  /// Nodes after which every run waits for a `Resume`, unless nothing follows.
+  CompileOptions& interrupt_after(std::vector<std::string> nodes) & {
+    interrupt_after_ = std::move(nodes);
+    return *this;
+  }
+  CompileOptions&& interrupt_after(std::vector<std::string> nodes) && {
+    return std::move(interrupt_after(std::move(nodes)));
+  }
+  /// Lets runs that were left off in another graph go on in this one, where the nodes that come next still exist.
+  /// Gives new names for old ones, if they changed. Default: such a resume is a `resume_error`.
+  CompileOptions& accept_graph_change(std::map<std::string, std::string> renamed) & {
+    graph_change_ = std::move(renamed);
+    return *this;
+  }
+  CompileOptions&& accept_graph_change(std::map<std::string, std::string> renamed) && {
+    return std::move(accept_graph_change(std::move(renamed)));
+  }
+
   const std::shared_ptr<Clock>& clock() const noexcept { return clock_; }
   const std::shared_ptr<spdlog::logger>& logger() const noexcept { return logger_; }
   const NodeOptions& node_defaults() const noexcept { return node_defaults_; }
   std::size_t blocking_threads() const noexcept { return blocking_threads_; }
+  const std::shared_ptr<Checkpointer>& checkpointer() const noexcept { return checkpointer_; }
+  agentflow::durability durability() const noexcept { return durability_; }
+  agentflow::on_busy on_busy() const noexcept { return on_busy_; }
+  const std::vector<std::string>& interrupt_before() const noexcept { return interrupt_before_; }
+  const std::vector<std::string>& interrupt_after() const noexcept { return interrupt_after_; }
+  const std::optional<std::map<std::string, std::string>>& graph_change() const noexcept { return graph_change_; }
   std::chrono::nanoseconds shutdown_timeout() const noexcept {
     return shutdown_timeout_.value_or(std::chrono::seconds(30));
   }
@@ -100,6 +170,11 @@ class CompileOptions {
   std::shared_ptr<spdlog::logger> logger_;
   NodeOptions node_defaults_;
   std::size_t blocking_threads_ = 0;
+  std::shared_ptr<Checkpointer> checkpointer_;
+  agentflow::durability durability_ = agentflow::durability::sync;
+  agentflow::on_busy on_busy_ = agentflow::on_busy::reject;
+  std::vector<std::string> interrupt_before_, interrupt_after_;
+  std::optional<std::map<std::string, std::string>> graph_change_;
   std::optional<DebugOptions> debug_;
   std::optional<std::chrono::nanoseconds> shutdown_timeout_;
   std::shared_ptr<Publisher> publisher_;
@@ -112,7 +187,9 @@ static_assert(!std::is_aggregate_v<CompileOptions>);
 class RunConfig {
  public:
   RunConfig() = default;
-  /// Names the thread (the conversation) the run belongs to: `stop(thread_id)` finds it by that. Default: none.
+  /// Names the thread (the conversation) the run belongs to: `stop(thread_id)` finds it by that. With a checkpointer
+  /// the run is stored there, and goes on from what the thread has; without a thread id nothing is stored. Default:
+  /// none.
   /// **Units/limits** 1 to 255 bytes without control characters.
   RunConfig& thread_id(std::string id) & {
     thread_id_ = std::move(id);
@@ -167,6 +244,61 @@ class RunConfig {
   }
   RunConfig&& shuffle(std::uint64_t seed) && { return std::move(shuffle(seed)); }
 
+  /// When what this run has done is stored. Default: as the graph says.
+  RunConfig& durability(agentflow::durability mode) & {
+    durability_ = mode;
+    return *this;
+  }
+  RunConfig&& durability(agentflow::durability mode) && { return std::move(durability(mode)); }
+  /// What to do when another run has the thread. Default: as the graph says.
+  RunConfig& on_busy(agentflow::on_busy rule) & {
+    on_busy_ = rule;
+    return *this;
+  }
+  RunConfig&& on_busy(agentflow::on_busy rule) && { return std::move(on_busy(rule)); }
+  /// More nodes before which, and after which, this run waits.
+  RunConfig& interrupt_before(std::vector<std::string> nodes) & {
+    interrupt_before_ = std::move(nodes);
+    return *this;
+  }
+  RunConfig&& interrupt_before(std::vector<std::string> nodes) && {
+    return std::move(interrupt_before(std::move(nodes)));
+  }
+  RunConfig& interrupt_after(std::vector<std::string> nodes) & {
+    interrupt_after_ = std::move(nodes);
+    return *this;
+  }
+  RunConfig&& interrupt_after(std::vector<std::string> nodes) && {
+    return std::move(interrupt_after(std::move(nodes)));
+  }
+  /// Starts from this checkpoint of the thread instead of the newest: the run begins a branch, and what is stored
+  /// stays as it is. Default: the newest.
+  RunConfig& checkpoint(std::string id) & {
+    checkpoint_ = std::move(id);
+    return *this;
+  }
+  RunConfig&& checkpoint(std::string id) && { return std::move(checkpoint(std::move(id))); }
+  /// Lets new input drop the open interrupts of the thread. Default: it is a `resume_error`.
+  RunConfig& discard_interrupts(bool on = true) & {
+    discard_interrupts_ = on;
+    return *this;
+  }
+  RunConfig&& discard_interrupts(bool on = true) && { return std::move(discard_interrupts(on)); }
+  /// As `CompileOptions::accept_graph_change`, for this run.
+  RunConfig& accept_graph_change(std::map<std::string, std::string> renamed) & {
+    graph_change_ = std::move(renamed);
+    return *this;
+  }
+  RunConfig&& accept_graph_change(std::map<std::string, std::string> renamed) && {
+    return std::move(accept_graph_change(std::move(renamed)));
+  }
+  /// A JSON object that is stored with each checkpoint of the run, for `HistoryOptions` and people. Default: none.
+  RunConfig& metadata(JsonValue object) & {
+    metadata_ = std::move(object);
+    return *this;
+  }
+  RunConfig&& metadata(JsonValue object) && { return std::move(metadata(std::move(object))); }
+
   const std::string& thread_id() const noexcept { return thread_id_; }
   std::uint64_t recursion_limit() const noexcept { return recursion_limit_; }
   std::size_t max_concurrency() const noexcept { return max_concurrency_; }
@@ -176,6 +308,14 @@ class RunConfig {
   const std::shared_ptr<void>& context() const noexcept { return user_; }
   const std::type_info* context_type() const noexcept { return user_type_; }
   const std::optional<std::uint64_t>& shuffle() const noexcept { return shuffle_; }
+  const std::optional<agentflow::durability>& durability() const noexcept { return durability_; }
+  const std::optional<agentflow::on_busy>& on_busy() const noexcept { return on_busy_; }
+  const std::vector<std::string>& interrupt_before() const noexcept { return interrupt_before_; }
+  const std::vector<std::string>& interrupt_after() const noexcept { return interrupt_after_; }
+  const std::string& checkpoint() const noexcept { return checkpoint_; }
+  bool discard_interrupts() const noexcept { return discard_interrupts_; }
+  const std::optional<std::map<std::string, std::string>>& graph_change() const noexcept { return graph_change_; }
+  const JsonValue& metadata() const noexcept { return metadata_; }
 
  private:
   std::string thread_id_;
@@ -187,6 +327,13 @@ class RunConfig {
   std::shared_ptr<void> user_;
   const std::type_info* user_type_ = nullptr;
   std::optional<std::uint64_t> shuffle_;
+  std::optional<agentflow::durability> durability_;
+  std::optional<agentflow::on_busy> on_busy_;
+  std::vector<std::string> interrupt_before_, interrupt_after_;
+  std::string checkpoint_;
+  bool discard_interrupts_ = false;
+  std::optional<std::map<std::string, std::string>> graph_change_;
+  JsonValue metadata_;
 };
 static_assert(!std::is_aggregate_v<RunConfig>);
 

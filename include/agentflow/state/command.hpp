@@ -54,6 +54,10 @@ class Target {
   Target(std::string name) : name_(std::move(name)) {}
   Target(Send send) : name_(send.node()), input_(send.input()), type_(&send.type()) {}
 
+  /// A Send whose input was read from a checkpoint.
+  Target(std::string name, std::shared_ptr<const void> input, const std::type_info& type)
+      : name_(std::move(name)), input_(std::move(input)), type_(&type) {}
+
   const std::string& name() const noexcept { return name_; }
   bool is_send() const noexcept { return type_ != nullptr; }
   const std::shared_ptr<const void>& input() const noexcept { return input_; }

@@ -139,6 +139,17 @@ struct AGENTFLOW_API StateModel<JsonState> {
   static constexpr bool json_writable = true;
   static constexpr bool json_readable = false;
   static void write_update(JsonWriter& out, const update_type& update);
+
+  static constexpr bool durable = true;
+  static void as_update(JsonState& state, update_type& out);
+  /// Writes and reads a state with its keys, and an update as `[[key, delta], [key, value, "="]]`.
+  ///
+  /// **Errors** `json_error`: not_serializable for a reducer of the application's own, which a file cannot hold.
+  static void save(JsonWriter& out, const JsonState& state);
+  static void load(const JsonReader& in, JsonState& state);
+  static void save_update(JsonWriter& out, const update_type& update);
+  static void load_update(const JsonReader& in, update_type& update);
+  static void fingerprint(std::string& out);
 };
 
 AGENTFLOW_API void agentflow_write_json(JsonWriter& out, const JsonState& state);

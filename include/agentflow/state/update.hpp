@@ -5,9 +5,11 @@
 #include <concepts>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 #include <agentflow/core/error.hpp>
@@ -88,6 +90,19 @@ consteval std::size_t field_index() {
     (check.template operator()<I>(), ...);
   }(std::make_index_sequence<field_count<S>>{});
   return found;
+}
+
+template <class S>
+consteval bool described_durable() {
+  if constexpr (described_writable<S>() && described_readable<S>())
+    return []<class... F>(const std::tuple<F...>*) {
+      return ((JsonWritable<typename FieldChange<F>::delta_type> && JsonReadable<typename FieldChange<F>::delta_type> &&
+               std::default_initializable<typename FieldChange<F>::delta_type> &&
+               std::default_initializable<typename F::value_type>) &&
+              ...);
+    }(static_cast<const field_tuple<S>*>(nullptr));
+  else
+    return false;
 }
 
 }  // namespace detail
@@ -242,6 +257,8 @@ struct StateModel {
   }
 
   static constexpr bool json_writable = detail::described_writable<S>();
+  /// Whether states and updates can be stored and read again: every field and every delta has a JSON mapping.
+  static constexpr bool durable = detail::described_durable<S>();
   static constexpr bool json_readable = detail::described_readable<S>();
 
   /// Writes what the update changes: `{"field": delta}`, and `{"field": {"overwrite": value}}` past the reducer.
@@ -251,6 +268,37 @@ struct StateModel {
     out.begin_object();
     write_fields(out, update, std::make_index_sequence<detail::field_count<S>>{});
     out.end_object();
+  }
+
+  /// Finds what a state changes against one that is empty: how an input meets a state that is there already.
+  static void as_update(S& state, update_type& out) {
+    const S empty{};
+    diff(empty, state, out);
+  }
+
+  /// Writes and reads an update as checkpoints keep it: `{"field": delta}`, and `{"=field": value}` past the reducer.
+  ///
+  /// **Errors** `json_error` with the path; reading is strict, a name that is no field is one.
+  static void save_update(JsonWriter& out, const update_type& update)
+    requires(durable)
+  {
+    out.begin_object();
+    save_fields(out, update, std::make_index_sequence<detail::field_count<S>>{});
+    out.end_object();
+  }
+  static void load_update(const JsonReader& in, update_type& update)
+    requires(durable)
+  {
+    in.for_each_member([&](std::string_view key, const JsonReader& member) {
+      load_field(key, member, update, std::make_index_sequence<detail::field_count<S>>{});
+    });
+  }
+
+  /// Names the fields and their reducers, for the fingerprint of a graph.
+  static void fingerprint(std::string& out) {
+    detail::for_each_field<S>([&]<class F>(const F& f) {
+      out.append(f.name).append(1, ' ').append(typeid(typename F::reducer).name()).append(1, '\n');
+    });
   }
 
  private:
@@ -306,6 +354,33 @@ struct StateModel {
       out.end_object();
     };
     (one(std::get<I>(detail::fields_of<S>).name, std::get<I>(update.raw())), ...);
+  }
+  template <std::size_t... I>
+  static void save_fields(JsonWriter& out, const update_type& update, std::index_sequence<I...>) {
+    auto one = [&](std::string_view name, const auto& change) {
+      if (change.delta) {
+        out.key(name);
+        write_json(out, *change.delta);
+      } else if (change.replaced) {
+        out.key("=" + std::string(name));
+        write_json(out, *change.replaced);
+      }
+    };
+    (one(std::get<I>(detail::fields_of<S>).name, std::get<I>(update.raw())), ...);
+  }
+  template <std::size_t... I>
+  static void load_field(std::string_view key, const JsonReader& in, update_type& update, std::index_sequence<I...>) {
+    const bool replaced = key.starts_with('=');
+    auto one = [&](std::string_view name, auto& change) {
+      if (name != key.substr(replaced)) return false;
+      if (replaced)
+        read_json(in, change.replaced.emplace());
+      else
+        read_json(in, change.delta.emplace());
+      return true;
+    };
+    if (!(one(std::get<I>(detail::fields_of<S>).name, std::get<I>(update.raw())) || ...))
+      in.fail(errc::json_unknown, "'" + std::string(key) + "' is not a field of the state");
   }
 };
 

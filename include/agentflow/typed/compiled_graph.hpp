@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
@@ -18,6 +20,7 @@
 #include <agentflow/run/erased_graph.hpp>
 #include <agentflow/typed/input.hpp>
 #include <agentflow/typed/run.hpp>
+#include <agentflow/typed/state_snapshot.hpp>
 
 namespace agentflow {
 
@@ -91,6 +94,57 @@ class CompiledGraph {
   std::size_t stop(std::string_view thread_id) const { return graph_.stop(thread_id); }
   asio::awaitable<std::size_t> astop(std::string thread_id) const { return graph_.astop(std::move(thread_id)); }
 
+  /// Gives a thread as of its newest checkpoint, or of the one with this id; nothing if the thread has none.
+  ///
+  /// **Errors** of this and the functions below: `config_error` (`errc::not_durable`) for a graph without a
+  /// checkpointer; what the checkpointer throws; `state_error` (`errc::bad_input`) when what is stored does not fit the
+  /// state.
+  asio::awaitable<std::optional<StateSnapshot<S>>> aget_state(std::string thread_id,
+                                                              std::string checkpoint = {}) const {
+    return typed(graph_.aget_state(std::move(thread_id), std::move(checkpoint)));
+  }
+  std::optional<StateSnapshot<S>> get_state(std::string thread_id, std::string checkpoint = {}) const {
+    auto found = graph_.get_state(std::move(thread_id), std::move(checkpoint));
+    return found ? std::optional<StateSnapshot<S>>(std::move(*found)) : std::nullopt;
+  }
+  /// Gives checkpoints of a thread, newest first, a page at a time.
+  asio::awaitable<std::vector<StateSnapshot<S>>> aget_state_history(std::string thread_id,
+                                                                    HistoryOptions options = {}) const {
+    return typed(graph_.aget_state_history(std::move(thread_id), std::move(options)));
+  }
+  std::vector<StateSnapshot<S>> get_state_history(std::string thread_id, HistoryOptions options = {}) const {
+    return typed(graph_.get_state_history(std::move(thread_id), std::move(options)));
+  }
+  /// Changes the state of a thread from outside, as a new checkpoint, and gives its id. With `as_node` it is as if that
+  /// node had written the update: its edges say what comes next. Without, what comes next stays as it was. Nothing is
+  /// run; a `Resume` goes on from there. Questions that were open are asked again.
+  asio::awaitable<std::string> aupdate_state(std::string thread_id, typename StateModel<S>::update_type update,
+                                             std::string as_node = {}, std::string checkpoint = {}) const {
+    return edited(edit(std::move(thread_id), std::move(update), std::move(as_node), std::move(checkpoint)));
+  }
+  std::string update_state(std::string thread_id, typename StateModel<S>::update_type update, std::string as_node = {},
+                           std::string checkpoint = {}) const {
+    ErasedGraph::refuse_on_loop_thread("update_state()", "co_await aupdate_state()");
+    ErasedRun run = edit(std::move(thread_id), std::move(update), std::move(as_node), std::move(checkpoint));
+    run.run_blocking();
+    run.rethrow();
+    return run.checkpoint_id();
+  }
+  /// Makes a new thread of a checkpoint of another (empty: its newest), with all that came before it and with its open
+  /// questions, and gives the id of the copy. Subgraphs of the copy begin anew.
+  asio::awaitable<std::string> afork(std::string thread_id, std::string checkpoint, std::string to_thread) const {
+    return graph_.afork(std::move(thread_id), std::move(checkpoint), std::move(to_thread));
+  }
+  std::string fork(std::string thread_id, std::string checkpoint, std::string to_thread) const {
+    return graph_.fork(std::move(thread_id), std::move(checkpoint), std::move(to_thread));
+  }
+  /// Gives what changed between two checkpoints of a thread, as the JSON of an update.
+  asio::awaitable<JsonValue> adiff(std::string thread_id, std::string from, std::string to) const {
+    return graph_.adiff(std::move(thread_id), std::move(from), std::move(to));
+  }
+  JsonValue diff(std::string thread_id, std::string from, std::string to) const {
+    return graph_.diff(std::move(thread_id), std::move(from), std::move(to));
+  }
   /// Closes the graph. It starts no new runs (`graph_closed_error`). Runs under way end as `drained` at their next
   /// step, background tasks and the publisher finish; what is left after `CompileOptions::shutdown_timeout` is
   /// cancelled, and joined, within a second more. What does not end by then is left behind, and the result says so.
@@ -136,6 +190,38 @@ class CompiledGraph {
     run.rethrow();
     RunResult<S> result(run);
     co_return result;
+  }
+
+  ErasedRun edit(std::string thread_id, typename StateModel<S>::update_type update, std::string as_node,
+                 std::string checkpoint) const {
+    RunInput input = Input<S>(std::move(update)).take();
+    input.edit = true;
+    input.as_node = std::move(as_node);
+    RunConfig config;
+    config.thread_id(std::move(thread_id)).checkpoint(std::move(checkpoint));
+    return graph_.prepare(std::move(input), config, stream_mode::none);
+  }
+  static asio::awaitable<std::string> edited(ErasedRun run) {
+    co_await run.wait();
+    run.rethrow();
+    std::string id = run.checkpoint_id();
+    co_return id;
+  }
+  static asio::awaitable<std::optional<StateSnapshot<S>>> typed(asio::awaitable<std::optional<ErasedSnapshot>> work) {
+    std::optional<ErasedSnapshot> found = co_await std::move(work);
+    std::optional<StateSnapshot<S>> snapshot;
+    if (found) snapshot.emplace(std::move(*found));
+    co_return snapshot;
+  }
+  static std::vector<StateSnapshot<S>> typed(std::vector<ErasedSnapshot> page) {
+    std::vector<StateSnapshot<S>> snapshots;
+    for (auto& s : page) snapshots.emplace_back(std::move(s));
+    return snapshots;
+  }
+  static asio::awaitable<std::vector<StateSnapshot<S>>> typed(asio::awaitable<std::vector<ErasedSnapshot>> work) {
+    std::vector<ErasedSnapshot> page = co_await std::move(work);
+    std::vector<StateSnapshot<S>> snapshots = typed(std::move(page));
+    co_return snapshots;
   }
 
   ErasedGraph graph_;

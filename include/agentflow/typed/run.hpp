@@ -11,6 +11,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <asio/awaitable.hpp>
 
@@ -31,7 +32,9 @@ class RunResult {
         steps_(run.steps()),
         messages_before_(run.messages_before()),
         run_id_(run.run_id()),
-        thread_id_(run.thread_id()) {
+        thread_id_(run.thread_id()),
+        interrupts_(run.interrupts()),
+        checkpoint_id_(run.checkpoint_id()) {
     StateBox box = run.take_state();
     if (!box) throw config_error(errc::run_busy, "the result of this run has been taken already");
     state = std::move(*static_cast<S*>(box.get()));
@@ -59,6 +62,11 @@ class RunResult {
   }
   /// The thread the run belonged to; empty where none was given.
   const std::string& thread_id() const noexcept { return thread_id_; }
+
+  /// What an interrupted run waits for; go on with `af::Resume`.
+  const std::vector<Interrupt>& interrupts() const noexcept { return interrupts_; }
+  /// The checkpoint the run ended at; empty for a run that is not stored.
+  const std::string& checkpoint_id() const noexcept { return checkpoint_id_; }
 
   /// The result as one line of JSON: status, steps, ids, and the state where it has a JSON mapping (else null).
   std::string to_json() const {
@@ -90,6 +98,8 @@ class RunResult {
   std::size_t messages_before_ = 0;
   RunId run_id_;
   std::string thread_id_;
+  std::vector<Interrupt> interrupts_;
+  std::string checkpoint_id_;
 };
 
 template <class S>

@@ -73,6 +73,12 @@ class CallableNode final : public ErasedNode {
     return IsBlocking ? node_kind::blocking : node_kind::sync;
   }
   const std::type_info& input_type() const noexcept override { return typeid(In); }
+  InputCodec input_codec() const noexcept override {
+    if constexpr (of_state)
+      return {};
+    else
+      return InputCodec::of<In>();
+  }
   bool may_command() const noexcept override { return kind_of_result == Returned::command; }
 
   void call(NodeIO& io) override {
@@ -249,6 +255,7 @@ class MappedSubgraph final : public ErasedNode {
   node_kind kind() const noexcept override { return node_kind::subgraph; }
   const std::type_info& input_type() const noexcept override { return typeid(S); }
   bool may_command() const noexcept override { return returned<S, Out>() == Returned::command; }
+  bool maps_state() const noexcept override { return true; }
   std::shared_ptr<const GraphSpec> subgraph() const override { return spec_; }
   StateBox enter(NodeIO& io) override { return StateBox(state_ops<C>(), new C(to_(parent(io)))); }
   void leave(NodeIO& io, StateBox child) override {

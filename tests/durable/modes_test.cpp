@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+// When things are stored, runs that outlive their graph's shape, and what a store costs.
+#include <agentflow/typed/state_graph.hpp>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/system_error.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <agentflow/state/json_state.hpp>
+
+#include "support/catch.hpp"
+#include "support/durable.hpp"
+
+namespace af = agentflow;
+using af::durability;
+using af::Resume;
+using support::code_of;
+using support::input;
+using support::Notes;
+using support::on;
+using support::text;
+using support::World;
+using Graph = af::StateGraph<Notes>;
+using namespace std::chrono_literals;
+
+namespace {
+
+Graph chain(World& w) {
+  Graph g;
+  for (const char* n : {"a", "b", "c"}) g.add_node(n, w.plain(n));
+  g.set_entry_point("a").add_edge("a", "b").add_edge("b", "c").add_edge("c", "END");
+  return g;
+}
+
+/// Commits take a second of virtual time, as on a slow disk.
+void slow_down(World& w) {
+  w.store->gate = [clock = w.loop.clock()](std::uint64_t, bool stored) -> asio::awaitable<void> {
+    if (stored) co_return;
+    auto ex = co_await asio::this_coro::executor;
+    auto done = std::make_shared<asio::steady_timer>(ex, asio::steady_timer::time_point::max());
+    const auto timer = clock->schedule(ex, clock->now() + 1s, [done] { done->cancel(); });
+    co_await asio::this_coro::throw_if_cancelled(false);
+    try {
+      co_await done->async_wait(asio::use_awaitable);
+    } catch (const asio::system_error&) {
+    }
+  };
+}
+
+}  // namespace
+
+TEST_CASE("sync stores each step before the next", "[durable]") {
+  World w;
+  slow_down(w);
+  const auto app = chain(w).compile(w.options());
+  w.run(app, input("hi"), on("t"));
+  CHECK(w.loop.clock()->passed() == 5s);  // the claim, the input, three steps
+  CHECK(w.store->commits == 4);
+}
+
+TEST_CASE("async stores while the run goes on, and all of it by the end", "[durable]") {
+  World w;
+  slow_down(w);
+  const auto app = chain(w).compile(w.options().durability(durability::async));
+  CHECK(text(*w.run(app, input("hi"), on("t"))) == "hi a b c =3");
+  CHECK(w.loop.clock()->passed() == 3s);
+  CHECK(w.store->commits == 2);  // the input; then the steps that had come meanwhile, together
+  CHECK(w.store->records == 4);
+  CHECK(app.get_state("t")->finished);
+  w.failures["b"] = 1;
+  CHECK_THROWS_AS(w.run(app, input("more"), on("t")), af::node_error);
+  CHECK(text(*w.run(app, Resume(), on("t"))) == "hi a b c more a b c =6");
+}
+
+TEST_CASE("a store that fails behind an async run fails it", "[durable]") {
+  World w;
+  const auto app = chain(w).compile(w.options().durability(durability::async));
+  w.store->gate = [](std::uint64_t call, bool) -> asio::awaitable<void> {
+    if (call == 2) throw af::storage_error(af::errc::storage_unavailable, "the disk is full");
+    co_return;
+  };
+  CHECK(code_of([&] { w.run(app, input("hi"), on("t")); }) == "CHECKPOINT_006");
+  w.store->gate = nullptr;
+  CHECK(text(*w.run(app, input("hi"), on("t"))) == "hi a b c =3");
+}
+
+TEST_CASE("exit stores at the end, at an interrupt, and at a failure", "[durable]") {
+  World w;
+  const auto app = chain(w).compile(w.options());
+  const auto config = on("t").durability(durability::exit);
+  w.run(app, input("hi"), config);
+  CHECK(w.store->commits == 1);
+  CHECK(w.store->records == 4);
+  w.failures["c"] = 1;
+  CHECK_THROWS_AS(w.run(app, input("more"), config), af::node_error);
+  CHECK(w.store->commits == 2);
+  CHECK(text(*w.run(app, Resume(), config)) == "hi a b c more a b c =6");
+  CHECK(w.ran["b"] == 2);
+  CHECK(w.run(app, input("x"), af::RunConfig(config).interrupt_before({"b"})).status() == af::run_status::interrupted);
+  CHECK(app.get_state("t")->interrupts.size() == 1);
+}
+
+TEST_CASE("exit keeps what finished beside a failure, and what once() did", "[durable]") {
+  World w;
+  int calls = 0;
+  Graph g;
+  g.add_node("a", w.plain("a"));
+  g.add_node("b", [&](Notes s, af::NodeContext& ctx) -> asio::awaitable<Notes> {
+    auto call = [&calls] { ++calls; };
+    auto op = ctx.once("call", call);
+    co_await std::move(op);
+    if (w.failures["b"]-- > 0) throw std::runtime_error("after it");
+    co_return s;
+  });
+  for (const char* n : {"a", "b"}) g.set_entry_point(n).add_edge(n, "END");
+  const auto app = g.compile(w.options().durability(durability::exit));
+  w.failures["b"] = 1;
+  CHECK_THROWS_AS(w.run(app, input("hi"), on("t")), af::node_error);
+  CHECK(text(*w.run(app, Resume(), on("t"))) == "hi a =1");
+  CHECK(calls == 1);
+  CHECK(w.ran["a"] == 1);
+}
+
+TEST_CASE("a run does not go on in another graph by accident", "[durable]") {
+  World w;
+  w.failures["b"] = 3;
+  CHECK_THROWS_AS(w.run(chain(w).compile(w.options()), input("hi"), on("t")), af::node_error);
+  auto renamed = [&w](bool with_b) {
+    Graph g;
+    g.add_node("a", w.plain("a")).add_node(with_b ? "b" : "b2", w.plain("b2")).add_node("d", w.plain("d"));
+    const std::string b = with_b ? "b" : "b2";
+    g.set_entry_point("a").add_edge("a", b).add_edge(b, "d").add_edge("d", "END");
+    return g;
+  };
+  CHECK(code_of([&] { w.run(renamed(true).compile(w.options()), Resume(), on("t")); }) == "RUN_011");
+  SECTION("it may, if the nodes are there") {
+    CHECK(text(*w.run(renamed(true).compile(w.options().accept_graph_change({})), Resume(), on("t"))) ==
+          "hi a b2 d =3");
+  }
+  SECTION("or are called something else") {
+    const auto app = renamed(false).compile(w.options());
+    CHECK(code_of([&] { w.run(app, Resume(), on("t").accept_graph_change({})); }) == "RUN_011");
+    CHECK(text(*w.run(app, Resume(), on("t").accept_graph_change({{"b", "b2"}}))) == "hi a b2 d =3");
+  }
+  SECTION("new input needs nothing of that") {
+    CHECK(text(*w.run(renamed(false).compile(w.options()), input("new"), on("t"))) == "hi a new a b2 d =4");
+  }
+}
+
+TEST_CASE("a finished thread takes input in a graph that has grown", "[durable]") {
+  World w;
+  w.run(chain(w).compile(w.options()), input("hi"), on("t"));
+  Graph g;
+  g.add_node("other", w.plain("other")).set_entry_point("other").add_edge("other", "END");
+  CHECK(text(*w.run(g.compile(w.options()), input("new"), on("t"))) == "hi a b c new other =4");
+}
+
+TEST_CASE("a run that its graph's close drained goes on in another", "[durable]") {
+  World w;
+  Graph g;
+  g.add_node("a", w.slow("a", 1s)).add_node("b", w.plain("b"));
+  g.set_entry_point("a").add_edge("a", "b").add_edge("b", "END");
+  {
+    const auto app = g.compile(w.options());
+    auto run = app.start(w.loop.executor(), input("hi"), on("t"));
+    auto both = [&]() -> asio::awaitable<af::run_status> {
+      co_await asio::post(asio::use_awaitable);
+      co_await app.aclose();
+      const auto result = co_await run.result();
+      co_return result.status();
+    };
+    CHECK(w.loop.run(both()) == af::run_status::drained);
+  }
+  CHECK(w.loop.run(w.store->runs()).at(0).status == af::stored_status::drained);
+  CHECK(text(*w.run(g.compile(w.options()), Resume(), on("t"))) == "hi a b =2");
+  CHECK(w.ran["a"] == 1);
+}
+
+TEST_CASE("what is stored for a step does not grow with the history", "[durable]") {
+  World w;
+  Graph g;
+  g.add_node("a", [](Notes s) {
+    s.log.push_back(std::string(100, 'x'));
+    ++s.n;
+    return s;
+  });
+  g.set_entry_point("a").add_conditional_edges("a", [](const Notes& s) { return s.n % 1000 != 0 ? "a" : "END"; },
+                                               {"a", "END"});
+  const auto app = g.compile(w.options());
+  std::vector<std::uint64_t> bytes;
+  for (int i = 0; i < 8; ++i) {
+    const auto before = w.store->bytes;
+    w.run(app, Notes(), on("t").recursion_limit(1000));
+    bytes.push_back(w.store->bytes - before);
+  }
+  const auto whole = 8u * 1000 * 100;
+  CHECK(w.store->bytes < whole * 6);
+  CHECK(bytes[6] + bytes[7] < 6 * (bytes[0] + bytes[1]));  // snapshots fall where they fall
+  CHECK(app.get_state("t")->state.n == 8000);
+}
+
+TEST_CASE("a graph of JSON states is stored with its keys", "[durable]") {
+  World w;
+  af::StateGraph<af::JsonState> g;
+  int failures = 1;
+  g.add_node("a", [](const af::JsonState&) { return af::Update<af::JsonState>().write("log", "a").write("n", 1); });
+  g.add_node("b", [&failures](af::JsonState s) {
+    if (failures-- > 0) throw std::runtime_error("b fails");
+    s.edit("log").push_back("b");
+    return s;
+  });
+  g.set_entry_point("a").add_edge("a", "b").add_edge("b", "END");
+  const auto app = g.compile(w.options());
+  af::JsonFields fields;
+  fields.add("log", af::json_reducer::append).add("n", af::json_reducer::sum);
+  CHECK_THROWS_AS(w.loop.run(app.ainvoke(af::JsonState(fields), on("t"))), af::node_error);
+  const auto done = w.loop.run(app.ainvoke(Resume(), on("t")));
+  CHECK(done->at("log").dump() == R"(["a","b"])");
+  const auto more = w.loop.run(app.ainvoke(af::Update<af::JsonState>().write("n", 10), on("t")));
+  CHECK(more->at("n") == 12);
+  CHECK(more->at("log").size() == 4);
+}
