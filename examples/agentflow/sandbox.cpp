@@ -45,6 +45,7 @@ std::vector<std::string> components_of(const std::string& path) {
     std::string part = path.substr(at, end - at);
     at = end + 1;
     if (part == "..") refuse(path, "leads out with '..'; paths stay beneath the root");
+    if (part.size() > 1 && part.front() == '.') refuse(path, "is hidden, or in a hidden folder, which is out of reach");
     if (!part.empty() && part != ".") out.push_back(std::move(part));
   }
   if (out.size() > static_cast<std::size_t>(Root::max_depth)) refuse(path, "is too deep");
@@ -73,9 +74,10 @@ Descriptor open_file(int folder, const std::string& name, struct ::stat& info) {
 }
 
 bool is_passed_over(const std::string& folder) {
+  // Not what a search is for.
   for (const std::string_view name : {"build", "_build", "node_modules", "__pycache__"})
     if (folder == name) return true;
-  return folder.starts_with('.') || folder.starts_with("build-") || folder.starts_with("cmake-build-");
+  return folder.starts_with("build-") || folder.starts_with("cmake-build-");
 }
 
 std::vector<Root::Entry> entries_of(Descriptor folder) {
@@ -86,7 +88,7 @@ std::vector<Root::Entry> entries_of(Descriptor folder) {
   while (const dirent* entry = ::readdir(stream.get())) {
     Root::Entry e;
     e.name = entry->d_name;
-    if (e.name == "." || e.name == "..") continue;
+    if (e.name.starts_with('.')) continue;
     struct ::stat info{};
     if (::fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
     e.kind = S_ISREG(info.st_mode)   ? Root::Entry::Kind::file

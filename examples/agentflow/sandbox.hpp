@@ -29,7 +29,8 @@ class Descriptor {
 ///
 /// A path is walked component by component, each opened in the one before: `..` and absolute paths are refused, and so
 /// are symbolic links, wherever they point. So no path, however it is written and whatever is renamed meanwhile, opens
-/// something outside of the folder. Only regular files are read; devices and pipes are not opened for reading.
+/// something outside of the folder. Only regular files are read; devices and pipes are not opened for reading. Hidden
+/// files and folders are out of reach: they hold keys and what programs run, and a model reads what it is told to.
 ///
 /// **Errors** `agentflow::tool_error` with a sentence for the model.
 /// **Thread safety** Shared objects: safe. **Complexity/blocking** blocks on the disk.
@@ -53,7 +54,7 @@ class Root {
   /// What is in a folder, sorted by name.
   std::vector<Entry> list(const std::string& folder) const;
   /// Calls `fn(path, content)` for each file beneath a folder, sorted by path; files that cannot be read, are too large
-  /// or hold a NUL are left out, as are hidden folders and those that hold what a build made. `fn` says whether to go
+  /// or hold a NUL are left out, as are folders that hold what a build made. `fn` says whether to go
   /// on. Gives whether a limit ended the walk.
   bool for_each_text(const std::string& folder,
                      const std::function<bool(const std::string& path, const std::string& content)>& fn) const;

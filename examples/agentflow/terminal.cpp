@@ -48,7 +48,7 @@ void Printer::see(const af::Chunk& chunk) {
 
 void Printer::say(const std::string& text) {
   const std::string safe = safe_text(text);
-  if (safe.empty()) return;
+  if (safe.empty() || out_ == nullptr) return;
   in_line_ = safe.back() != '\n';
   // Events go to the same terminal: they must not stand in the middle of the answer.
   if (trace_) {
@@ -65,24 +65,28 @@ void Printer::end_line() {
 
 void Printer::finish() {
   end_line();
+  if (out_ == nullptr) return;
   std::fwrite(held_.data(), 1, held_.size(), out_);
   std::fflush(out_);
   held_.clear();
 }
 
-af::Approval ask_approval(const af::ToolCallBlock& call, std::istream& in, std::FILE* out) {
+std::optional<af::Approval> ask_approval(const af::JsonValue& question, std::istream& in, std::FILE* out) {
+  const af::JsonReader call(question);
+  const std::string tool(call.at("tool").as_string());
+  const std::string arguments = call.at("arguments").value().dump();
   for (;;) {
-    fmt::print(out, "The agent wants to call {} with {}\nAllow it? [y]es, [n]o, [e]dit: ", safe_text(call.name),
-               safe_text(call.arguments.dump()));
+    fmt::print(out, "The agent wants to call {} with {}\nAllow it? [y]es, [n]o, [e]dit, [l]ater: ", safe_text(tool),
+               safe_text(arguments));
     std::fflush(out);
     std::string line;
-    if (!std::getline(in, line)) return af::Approval::deny();
+    if (!std::getline(in, line) || line == "l" || line == "later") return std::nullopt;
     if (line == "y" || line == "yes") return af::Approval::approve();
     if (line == "n" || line == "no") return af::Approval::deny();
     if (line != "e" && line != "edit") continue;
     fmt::print(out, "The arguments, as JSON: ");
     std::fflush(out);
-    if (!std::getline(in, line)) return af::Approval::deny();
+    if (!std::getline(in, line)) return std::nullopt;
     try {
       return af::Approval::rewrite(af::JsonValue::parse(line));
     } catch (const af::json_error& e) {

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,8 +15,8 @@ namespace agent_cli {
 /// Text that cannot change what a terminal does: control characters but tab and newline are left out.
 std::string safe_text(std::string_view text);
 
-/// Prints a run as it goes: the answer to `out`, tool calls to `err`. With `trace` also every event to `err`, a line of
-/// JSON each; the answer then follows at the end.
+/// Prints a run as it goes: the answer to `out` (null: nowhere), tool calls to `err`. With `trace` also every event to
+/// `err`, a line of JSON each; the answer then follows at the end.
 class Printer {
  public:
   Printer(std::FILE* out, std::FILE* err, bool trace) : out_(out), err_(err), trace_(trace) {}
@@ -34,7 +35,8 @@ class Printer {
   std::string held_;
 };
 
-/// Asks before a call is made: y, n, or e and other arguments as JSON. No input means no.
-agentflow::Approval ask_approval(const agentflow::ToolCallBlock& call, std::istream& in, std::FILE* out);
+/// Asks about a call, as `agentflow::interrupt_for_approval` puts it: y, n, e and other arguments as JSON, or l for
+/// later, which gives nothing. So does the end of the input.
+std::optional<agentflow::Approval> ask_approval(const agentflow::JsonValue& question, std::istream& in, std::FILE* out);
 
 }  // namespace agent_cli

@@ -6,6 +6,8 @@
 
 #include <agentflow/core/error.hpp>
 
+#include "prebuilt/open_calls.hpp"
+
 namespace agentflow {
 
 asio::awaitable<ChatResponse> call_model(std::shared_ptr<ChatModel> model, ChatRequest request, NodeContext& context) {
@@ -38,6 +40,7 @@ ChatRequest ModelCaller::request(std::string system, const List<Message>& conver
     request.messages = options_.history()(conversation);
   else
     request.messages.assign(conversation.begin(), conversation.end());
+  request.messages = detail::close_open_calls(std::move(request.messages));
   if (!system.empty()) request.messages.insert(request.messages.begin(), Message::system(std::move(system)));
   request.tools = tools_;
   if (options_.request()) options_.request()(request);

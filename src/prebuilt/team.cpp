@@ -6,6 +6,7 @@
 
 #include <agentflow/core/json.hpp>
 
+#include "prebuilt/open_calls.hpp"
 #include "prebuilt/output_text.hpp"
 
 namespace agentflow::detail {
@@ -38,6 +39,7 @@ asio::awaitable<std::string> choose(std::shared_ptr<ChatModel> model, std::vecto
   }
   json schema = {{"type", "object"}, {"required", {"choice"}}, {"additionalProperties", false}};
   schema["properties"]["choice"] = {{"type", "string"}, {"enum", names}};
+  conversation = close_open_calls(std::move(conversation));
   conversation.insert(conversation.begin(), Message::system(prompt));
   for (int attempt = 0; attempt < 2; ++attempt) {
     ChatRequest request(conversation);

@@ -214,6 +214,19 @@ std::string said_by(const error& e) {
   return "The tool failed.";
 }
 
+/// What an interrupt fails with is nothing to tell a model: the run is not stored, or the answer was no Approval.
+void rethrow_mistake(const error& e) {
+  if (!e.cause()) return;
+  try {
+    std::rethrow_exception(e.cause());
+  } catch (const config_error&) {
+    throw;
+  } catch (const json_error&) {
+    throw;
+  } catch (...) {
+  }
+}
+
 void add_tool(StateGraph<ToolTurn>& graph, const std::shared_ptr<Tool>& tool, const ToolNodeOptions& defaults) {
   const std::string& name = tool->spec().name;
   NodeOptions options;
@@ -247,7 +260,8 @@ CompiledGraph<ToolTurn> make_graph(ToolSet set, ToolNodeOptions node_options) {
           return ask_approval(tools, options, turn, context);
         },
         NodeOptions().destinations(targets));
-    graph.on_error(ask_node, [](const ToolTurn& turn, const error&) {
+    graph.on_error(ask_node, [](const ToolTurn& turn, const error& e) {
+      rethrow_mistake(e);
       return Command<ToolTurn>()
           .update(result_of(turn.call, failure(only_call(turn), "The call could not be confirmed, and was not made.")))
           .go_to(END);
@@ -263,6 +277,37 @@ CompiledGraph<ToolTurn> make_graph(ToolSet set, ToolNodeOptions node_options) {
 }
 
 }  // namespace
+
+void agentflow_write_json(JsonWriter& out, const Approval& approval) {
+  if (!approval.denied() && !approval.arguments()) return out.boolean(true);
+  out.begin_object();
+  if (approval.denied()) {
+    out.key("deny");
+    out.string(*approval.denied());
+  } else {
+    out.key("arguments");
+    out.value(*approval.arguments());
+  }
+  out.end_object();
+}
+
+void agentflow_read_json(const JsonReader& in, Approval& approval) {
+  if (!in.is_object()) {
+    approval = in.as_bool() ? Approval::approve() : Approval::deny();
+  } else if (const auto reason = in.find("deny")) {
+    approval = Approval::deny(std::string(reason->as_string()));
+  } else {
+    approval = Approval::rewrite(in.at("arguments").value());
+  }
+}
+
+asio::awaitable<Approval> interrupt_for_approval(ToolCallBlock call, NodeContext& context) {
+  json payload = {{"tool", call.name}, {"call_id", call.id}};
+  payload["arguments"] = call.arguments.get();
+  auto question = context.interrupt<Approval>(JsonValue(std::move(payload)));
+  Approval answer = co_await std::move(question);
+  co_return answer;
+}
 
 ToolNode::ToolNode(ToolSet tools, ToolNodeOptions options) : graph_(make_graph(std::move(tools), std::move(options))) {}
 

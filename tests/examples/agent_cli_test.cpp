@@ -16,10 +16,12 @@
 #include <agentflow/agentflow.hpp>
 
 #include "agentflow/calculator.hpp"
+#include "agentflow/models.hpp"
 #include "agentflow/offline_model.hpp"
 #include "agentflow/options.hpp"
 #include "agentflow/sandbox.hpp"
 #include "agentflow/search.hpp"
+#include "agentflow/session.hpp"
 #include "agentflow/terminal.hpp"
 #include "agentflow/tools.hpp"
 #include "support/catch.hpp"
@@ -44,6 +46,9 @@ class Sandbox {
     write("root/docs/notes.txt", "one\ntwo\nthree\nhoney again\n");
     write("root/docs/deep/code.cpp", "int main() {}  // honey\n");
     write("root/build/out.txt", "honey in a build\n");
+    write("root/.env", "honey=secret\n");
+    fs::create_directories(base_ / "root/.git/hooks");
+    write("root/.git/config", "honey\n");
     write("root/binary.dat", std::string("a\0b", 3));
     fs::create_symlink(base_ / "secret.txt", base_ / "root/link.txt");
     fs::create_symlink(base_, base_ / "root/up");
@@ -102,29 +107,16 @@ TEST_CASE("Paths that try to leave the root are refused") {
   const Sandbox box;
   const auto root = box.root();
   const std::string secret = box.base() / "secret.txt";
-  for (const std::string& path : Words{"../secret.txt",
-                                       "docs/../../secret.txt",
-                                       "..",
-                                       "docs/..",
-                                       secret,
-                                       "/etc/passwd",
-                                       "link.txt",
-                                       "up/secret.txt",
-                                       "inside/notes.txt",
-                                       "up/root/../secret.txt",
-                                       "docs/deep/../../../secret.txt",
-                                       std::string("readme.md\0x", 11),
-                                       "./../secret.txt",
-                                       "pipe",
-                                       ".",
-                                       "",
-                                       "docs",
-                                       "nowhere",
-                                       "readme.md/x",
-                                       std::string(5'000, 'a'),
-                                       "a/" + std::string(300, 'b'),
-                                       "link.txt/",
-                                       "docs/deep/../../readme.md"}) {
+  Words paths = {"../secret.txt", "docs/../../secret.txt", "..", "docs/..", "/etc/passwd", "link.txt", "up/secret.txt"};
+  for (const char* path : {"inside/notes.txt", "up/root/../secret.txt", "docs/deep/../../../secret.txt", "link.txt/",
+                           "./../secret.txt", "pipe", ".", "", "docs", "nowhere", "readme.md/x",
+                           "docs/deep/../../readme.md", ".env", ".git/config", "docs/../.env", "./.env"})
+    paths.emplace_back(path);
+  paths.push_back(secret);
+  paths.push_back(std::string("readme.md\0x", 11));
+  paths.push_back(std::string(5'000, 'a'));
+  paths.push_back("a/" + std::string(300, 'b'));
+  for (const std::string& path : paths) {
     const std::string message = refusal([&] { root->read(path); });
     CHECK(message != "(not refused)");
     CHECK(message.find("the secret word") == std::string::npos);
@@ -136,7 +128,7 @@ TEST_CASE("Paths that try to leave the root are refused") {
   CHECK(refusal([&] { root->read("../x"); }) == "../x: leads out with '..'; paths stay beneath the root");
   CHECK(refusal([&] { root->read("link.txt"); }) ==
         "link.txt: is, or leads through, a symbolic link, and links are not followed");
-  for (const std::string& folder : Words{"..", "up", "/", "inside", "readme.md"}) {
+  for (const std::string& folder : Words{"..", "up", "/", "inside", "readme.md", ".git"}) {
     CHECK(refusal([&] { root->list(folder); }) != "(not refused)");
     CHECK(refusal([&] { root->for_each_text(folder, [](const auto&, const auto&) { return true; }); }) !=
           "(not refused)");
@@ -148,15 +140,17 @@ TEST_CASE("New files stay beneath the root, and nothing is replaced") {
   const auto root = box.root();
   root->create("docs/new.txt", "fresh");
   CHECK(root->read("docs/new.txt") == "fresh");
-  for (const std::string& path : Words{"../new.txt", "up/new.txt", "inside/new.txt", "link.txt", "docs/new.txt", "pipe",
-                                       "", "/tmp/agent_cli_new.txt", "nowhere/new.txt"})
+  for (const std::string& path :
+       Words{"../new.txt", "up/new.txt", "inside/new.txt", "link.txt", "docs/new.txt", "pipe", "",
+             "/tmp/agent_cli_new.txt", "nowhere/new.txt", ".bashrc", ".git/hooks/pre-commit"})
     CHECK(refusal([&] { root->create(path, "evil"); }) != "(not refused)");
   CHECK(root->read("docs/new.txt") == "fresh");
   CHECK_FALSE(fs::exists(box.base() / "new.txt"));
   CHECK(fs::file_size(box.base() / "secret.txt") == 15);
 }
 
-TEST_CASE("A walk passes over links, builds, pipes and binaries, and stops at a file that is too large") {
+TEST_CASE(
+    "A walk passes over links, builds, pipes, binaries and what is hidden, and stops at a file that is too large") {
   const Sandbox box;
   box.write("root/large.txt", std::string(agent_cli::Root::max_file_bytes + 1, 'x'));
   Words seen;
@@ -239,19 +233,127 @@ TEST_CASE("The planner is told when a tool fails, and says so") {
 }
 
 TEST_CASE("Approval is asked for until the answer is clear") {
-  const auto call = call_of("write_file", R"({"path": "a\u001b[31m"})");
+  const auto question = af::JsonValue::parse(R"({"tool": "write_file", "arguments": {"path": "a\u001b[31m"}})");
   std::FILE* quiet = std::fopen("/dev/null", "w");
   const auto answer = [&](const std::string& typed) {
     std::istringstream in(typed);
-    return agent_cli::ask_approval(call, in, quiet);
+    return agent_cli::ask_approval(question, in, quiet);
   };
-  CHECK_FALSE(answer("y\n").denied());
-  CHECK_FALSE(answer("maybe\n\nyes\n").denied());
-  CHECK(answer("n\n").denied());
-  CHECK(answer("").denied());
-  CHECK(answer("e\n").denied());
-  CHECK(answer("e\nnot json\ne\n{\"path\": \"b\"}\n").arguments()->dump() == R"({"path":"b"})");
+  CHECK_FALSE(answer("y\n")->denied());
+  CHECK_FALSE(answer("maybe\n\nyes\n")->denied());
+  CHECK(answer("n\n")->denied());
+  CHECK(answer("e\nnot json\ne\n{\"path\": \"b\"}\n")->arguments()->dump() == R"({"path":"b"})");
+  for (const char* later : {"", "l\n", "later\n", "e\n", "what\n"}) CHECK_FALSE(answer(later));
   std::fclose(quiet);
+}
+
+namespace {
+
+/// What a session prints, and whether it was done.
+struct Turn {
+  std::string out, err;
+  bool done = false;
+};
+
+Turn talk(const Options& options, const std::string& question, const std::string& typed) {
+  std::istringstream in(typed);
+  std::FILE* out = std::tmpfile();
+  std::FILE* err = std::tmpfile();
+  Turn turn;
+  {
+    agent_cli::Session session(options, std::make_shared<agent_cli::OfflineModel>(), in, out, err);
+    turn.done = question.empty() ? session.resume() : session.ask(question);
+  }
+  const auto text = [](std::FILE* file) {
+    std::string all(static_cast<std::size_t>(std::ftell(file)), '\0');
+    std::rewind(file);
+    all.resize(std::fread(all.data(), 1, all.size(), file));
+    std::fclose(file);
+    return all;
+  };
+  turn.out = text(out);
+  turn.err = text(err);
+  return turn;
+}
+
+}  // namespace
+
+TEST_CASE("A session streams the answer, and shows the calls beside it") {
+  const Sandbox box;
+  Options o;
+  o.root = box.root_path();
+  Turn turn = talk(o, "what is 2 + 3", "");
+  CHECK(turn.done);
+  CHECK(turn.out == "2 + 3 = 5\n");
+  CHECK(turn.err == "  -> calculator {\"expression\":\"2 + 3\"}\n");
+  o.trace = true;
+  turn = talk(o, "what is 2 + 3", "");
+  CHECK(turn.out == "2 + 3 = 5\n");
+  CHECK(turn.err.find(R"("node":"calculator")") != std::string::npos);
+  o.trace = false;
+  o.json = true;
+  turn = talk(o, "what is 2 + 3", "");
+  CHECK(turn.out.starts_with(R"({"status":"completed")"));
+  CHECK(turn.out.find("2 + 3 = 5") != std::string::npos);
+}
+
+TEST_CASE("A new file is written when the user allows it") {
+  const Sandbox box;
+  Options o;
+  o.root = box.root_path();
+  o.approve = true;
+  CHECK(talk(o, "write hello to a.txt", "y\n").out == "Wrote 6 bytes to a.txt.\n");
+  CHECK(talk(o, "write hello to b.txt", "n\n").out == "That did not work. The user did not allow this call.\n");
+  // Nobody can come back to a conversation without a name: no answer means no.
+  CHECK(talk(o, "write hello to c.txt", "").done);
+  CHECK(talk(o, "write hello to d.txt", "e\n{\"path\": \"e.txt\", \"content\": \"x\"}\n").done);
+  CHECK(box.root()->read("a.txt") == "hello\n");
+  CHECK(box.root()->read("e.txt") == "x");
+  for (const char* name : {"b.txt", "c.txt", "d.txt"}) CHECK_FALSE(fs::exists(fs::path(box.root_path()) / name));
+}
+
+#ifdef AGENT_CLI_WITH_SQLITE
+TEST_CASE("A question that was left open is answered by another process") {
+  const Sandbox box;
+  Options o;
+  o.root = box.root_path();
+  o.approve = true;
+  o.thread = "ann";
+  o.memory = box.base() / "memory.db";
+  Turn turn = talk(o, "write hello to a.txt", "later\n");
+  CHECK_FALSE(turn.done);
+  CHECK(turn.err.find("--thread ann --approve --resume") != std::string::npos);
+  CHECK_FALSE(fs::exists(fs::path(box.root_path()) / "a.txt"));
+  try {
+    talk(o, "what is 2 + 3", "");
+    FAIL("must throw");
+  } catch (const af::error& e) {
+    CHECK(e.code() == af::errc::interrupts_open);
+  }
+  turn = talk(o, "", "y\n");
+  CHECK(turn.done);
+  CHECK(turn.out == "Wrote 6 bytes to a.txt.\n");
+  CHECK(box.root()->read("a.txt") == "hello\n");
+  CHECK(talk(o, "", "").err == "(nothing was left to do)\n");
+  o.json = true;
+  turn = talk(o, "what is 2 + 3", "");
+  CHECK(turn.out.find("write hello to a.txt") != std::string::npos);  // the thread remembers
+}
+#endif
+
+TEST_CASE("A provider is chosen by name, and told what it lacks") {
+  Options o;
+  o.provider = "offline";
+  CHECK(agent_cli::choose_model(o)->name() == "offline");
+  o.provider = "nobody";
+  CHECK_THROWS_AS(agent_cli::choose_model(o), af::config_error);
+#ifdef AGENT_CLI_WITH_LLM
+  for (const char* name : {"openai", "openai-responses", "anthropic", "gemini"}) {
+    o.provider = name;
+    o.model = "some-model";
+    CHECK(agent_cli::choose_model(o)->name().find("some-model") != std::string::npos);
+  }
+#endif
 }
 
 TEST_CASE("Nothing that is printed can drive the terminal") {
@@ -272,9 +374,21 @@ TEST_CASE("The command line is understood, or refused") {
   CHECK((o.approve && o.trace && o.root == "x"));
   CHECK(parse({}).options.command == Options::Command::help);
   CHECK(parse({"ask", "-h"}).options.command == Options::Command::help);
+  o = parse({"ask", "--thread", "ann", "--resume", "--memory=x.db", "--approve"}).options;
+  CHECK((o.resume && o.thread == "ann" && o.memory == "x.db" && o.question.empty()));
+  CHECK(parse({"ask", "--provider", "gemini", "--model=m", "--json", "x"}).options.model == "m");
   CHECK(parse({"--graph"}).options.graph);
   CHECK(parse({"ask", "--graph"}).error.empty());
-  for (const Words& bad :
-       std::vector<Words>{{"ask"}, {"chat", "x"}, {"sing"}, {"ask", "--loud", "x"}, {"ask", "x", "--root"}})
+  for (const Words& bad : std::vector<Words>{{"ask"},
+                                             {"chat", "x"},
+                                             {"sing"},
+                                             {"ask", "--loud", "x"},
+                                             {"ask", "x", "--root"},
+                                             {"ask", "x", "--root="},
+                                             {"ask", "--resume"},
+                                             {"ask", "x", "--thread", "t", "--resume"},
+                                             {"ask", "x", "--memory", "m"},
+                                             {"chat", "--json"},
+                                             {"ask", "x", "--approve=1"}})
     CHECK_FALSE(parse(bad).error.empty());
 }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <agentflow/memory/memory_checkpointer.hpp>
 #include <agentflow/testing/scripted_model.hpp>
 #include <agentflow/testing/virtual_time.hpp>
 
@@ -259,6 +260,24 @@ TEST_CASE("Options: a prompt with fields, a state of one's own, a hook on reques
   REQUIRE(request.messages.size() == 2);
   CHECK(request.messages[0].text() == "You help {orders} Ann, who ordered [\"tea\",\"milk\"]. Answer as {\"a\": 1}.");
   CHECK(request.messages[1].text() == "two");
+}
+
+TEST_CASE("Calls that a failed run left without results are closed before the model is asked again") {
+  auto model = std::make_shared<ScriptedModel>();
+  model->call("add", json(R"({"a": 1, "b": 1})")).reply("Never mind.");
+  const auto app =
+      af::react_agent(model, {add()}).compile(af::CompileOptions().checkpointer(af::memory_checkpointer()));
+  const auto thread = af::RunConfig().thread_id("t");
+  CHECK_THROWS_AS(app.invoke("1 + 1?", af::RunConfig(thread).recursion_limit(1)), af::recursion_error);
+  const auto result = app.invoke("Hello?", thread);
+  CHECK(result->messages.back().text() == "Never mind.");
+  const auto asked = model->requests().at(1).messages;
+  REQUIRE(asked.size() == 4);
+  CHECK(af::to_string(asked[1]) == R"(assistant: [tool_call add {"a":1,"b":1}])");
+  CHECK(af::to_string(asked[2]) ==
+        "tool (add): [tool_result error: The run ended before this call had a result. It may have been made.]");
+  CHECK(asked[3].text() == "Hello?");
+  CHECK(result->messages.size() == 4);  // the conversation itself is as it was
 }
 
 TEST_CASE("An agent that is put together wrongly is refused") {

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include <agentflow/memory/memory_checkpointer.hpp>
+
 #include "support/alive.hpp"
 #include "support/catch.hpp"
 #include "support/disturb.hpp"
@@ -297,6 +299,62 @@ TEST_CASE("A confirmation may be awaited, and one that fails is a no") {
   CHECK(results_in(result.state)[0].text == "moved 1");
   CHECK(results_in(result.state)[1].text == "The call could not be confirmed, and was not made.");
   CHECK(made == std::vector<int>{1});
+}
+
+TEST_CASE("A confirmation may interrupt the run, which is gone on with by an answer") {
+  std::vector<int> made;
+  const auto app = tool_graph(
+      af::ToolNode(af::ToolSet({transfer(made), add_one()}), af::ToolNodeOptions().confirm(af::interrupt_for_approval)),
+      af::CompileOptions().checkpointer(af::memory_checkpointer()));
+  const auto thread = af::RunConfig().thread_id("t");
+  const auto calls = calling({call_of("transfer", R"({"n": 5})"), call_of("add_one", R"({"n": 1})", "c2"),
+                              call_of("transfer", R"({"n": 6})", "c3")});
+  auto result = app.invoke(state_of(calls), thread);
+  CHECK(result.status() == af::run_status::interrupted);
+  REQUIRE(result.interrupts().size() == 2);
+  CHECK(result.interrupts()[0].payload.dump() == R"({"arguments":{"n":5},"call_id":"c1","tool":"transfer"})");
+  CHECK(made.empty());
+
+  // An answer that is no Approval changes nothing: the question is open again.
+  const auto first = result.interrupts()[0].id, second = result.interrupts()[1].id;
+  CHECK_THROWS_AS(app.invoke(af::Resume().answer(first, "maybe"), thread), af::node_error);
+  result = app.invoke(af::Resume(), thread);
+  CHECK(result.interrupts().size() == 2);
+
+  result = app.invoke(af::Resume().answer(second, false), thread);
+  CHECK(result.status() == af::run_status::interrupted);
+  REQUIRE(result.interrupts().size() == 1);
+  result = app.invoke(af::Resume(af::Approval::rewrite(af::JsonValue::parse(R"({"n": 1})"))), thread);
+  CHECK(result.status() == af::run_status::completed);
+  const auto results = results_in(result.state);
+  REQUIRE(results.size() == 3);
+  CHECK(results[0].text == "moved 1");
+  CHECK(results[1].data.dump() == "2");
+  CHECK(results[2].text == "The user did not allow this call.");
+  CHECK(made == std::vector<int>{1});
+}
+
+TEST_CASE("A confirmation that interrupts a run that is not stored fails it") {
+  std::vector<int> made;
+  const auto app = tool_graph(
+      af::ToolNode(af::ToolSet({transfer(made)}), af::ToolNodeOptions().confirm(af::interrupt_for_approval)));
+  try {
+    app.invoke(state_of(calling({call_of("transfer", R"({"n": 5})")})));
+    FAIL("must throw");
+  } catch (const af::node_error& e) {
+    CHECK(std::string(e.what()).find("RUN_010") != std::string::npos);
+  }
+  CHECK(made.empty());
+}
+
+TEST_CASE("An approval has a JSON form") {
+  const auto trip = [](const af::Approval& a) { return af::from_json_text<af::Approval>(af::to_json_text(a)); };
+  CHECK_FALSE(trip(af::Approval::approve()).denied());
+  CHECK(trip(af::Approval::deny("no")).denied() == "no");
+  CHECK(trip(af::Approval::rewrite(af::JsonValue::parse("{}"))).arguments()->dump() == "{}");
+  CHECK(af::from_json_text<af::Approval>("false").denied().has_value());
+  CHECK_THROWS_AS(af::from_json_text<af::Approval>("{}"), af::json_error);
+  CHECK(af::Approval().denied().has_value());
 }
 
 TEST_CASE("Progress goes to the stream, with the path to the tool") {

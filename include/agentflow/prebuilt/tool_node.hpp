@@ -22,20 +22,27 @@
 
 namespace agentflow {
 
-/// What is decided about a call before it is made.
+/// What is decided about a call before it is made. As JSON: true, false, `{"deny": reason}` or `{"arguments": {...}}`.
 class Approval {
  public:
+  /// As `deny()`.
+  Approval() : denied_("The user did not allow this call.") {}
   /// Lets the call be made as it is.
-  static Approval approve() { return Approval(); }
+  static Approval approve() {
+    Approval a;
+    a.denied_.reset();
+    return a;
+  }
   /// Tells the model that the call was not allowed, and why.
-  static Approval deny(std::string reason = "The user did not allow this call.") {
+  static Approval deny() { return Approval(); }
+  static Approval deny(std::string reason) {
     Approval a;
     a.denied_ = std::move(reason);
     return a;
   }
   /// Makes the call with other arguments; they are checked like those of the model.
   static Approval rewrite(JsonValue arguments) {
-    Approval a;
+    Approval a = approve();
     a.arguments_ = std::move(arguments);
     return a;
   }
@@ -44,11 +51,22 @@ class Approval {
   const std::optional<JsonValue>& arguments() const noexcept { return arguments_; }
 
  private:
-  Approval() = default;
   std::optional<std::string> denied_;
   std::optional<JsonValue> arguments_;
 };
 static_assert(!std::is_aggregate_v<Approval>);
+
+AGENTFLOW_API void agentflow_write_json(JsonWriter& out, const Approval& approval);
+AGENTFLOW_API void agentflow_read_json(const JsonReader& in, Approval& approval);
+
+/// A confirmation hook that asks whoever goes on with the run, in any process, at any time: it interrupts the run with
+/// `{"tool": ..., "call_id": ..., "arguments": ...}`, and the answer is an `Approval`.
+///
+/// ```cpp
+/// options.confirm(af::interrupt_for_approval);  // ... app.invoke(af::Resume(af::Approval::approve()), thread)
+/// ```
+/// **Errors** those of `NodeContext::interrupt`; they fail the run.
+AGENTFLOW_API asio::awaitable<Approval> interrupt_for_approval(ToolCallBlock call, NodeContext& context);
 
 /// How a `ToolNode` runs tools.
 class ToolNodeOptions {
@@ -57,7 +75,7 @@ class ToolNodeOptions {
 
   ToolNodeOptions() = default;
   /// Asked before each call of a tool with side effects: `hook(call, context)` returns an `Approval`, or an
-  /// `asio::awaitable` of one. Without a hook such tools are called like others.
+  /// `asio::awaitable` of one. A hook that throws counts as a no. Without a hook such tools are called like others.
   template <class F>
   ToolNodeOptions& confirm(F hook) & {
     if constexpr (std::is_same_v<std::invoke_result_t<F&, const ToolCallBlock&, NodeContext&>, Approval>) {
