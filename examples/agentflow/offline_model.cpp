@@ -149,7 +149,7 @@ Move plan(std::string_view request) {
   if (words.empty()) return say(OfflineModel::help());
   json arguments = json::object();
   arguments["query"] = words;
-  arguments["max_results"] = 5;
+  arguments["max_results"] = 8;
   return call("search_files", std::move(arguments));
 }
 
@@ -189,22 +189,37 @@ af::Message calls_message(const std::vector<Move>& moves, std::size_t already) {
   return af::Message(af::Role::assistant, std::move(blocks));
 }
 
-constexpr unsigned lines_before = 8;
+/// A line of what search_files gave: "path:12: text".
+struct Place {
+  std::string path;
+  unsigned line = 0;
+  std::string whole;
+};
 
-/// The line number in "path:12: text", the first hit; 0 if there is none.
-unsigned hit_line(const std::string& hits) {
-  const auto path_end = hits.find(':');
-  if (path_end == std::string::npos) return 0;
-  return static_cast<unsigned>(std::strtoul(hits.c_str() + path_end + 1, nullptr, 10));
+/// The places of a search, the one to read first: not one that only quotes the question, and prose before code.
+std::vector<Place> places_of(const std::string& hits, const std::string& request) {
+  const std::string question = lowered(Phrase(request).rest());
+  std::vector<Place> out;
+  for (std::string_view left = hits; !left.empty();) {
+    const std::size_t end = std::min(left.find('\n'), left.size());
+    const std::string_view hit = left.substr(0, end);
+    left.remove_prefix(std::min(end + 1, left.size()));
+    const auto colon = hit.find(':');
+    if (colon == std::string_view::npos || lowered(hit).find(question) != std::string::npos) continue;
+    const auto line = static_cast<unsigned>(std::strtoul(std::string(hit.substr(colon + 1, 12)).c_str(), nullptr, 10));
+    if (line > 0) out.push_back({std::string(hit.substr(0, colon)), line, std::string(hit)});
+  }
+  const auto prose = std::find_if(out.begin(), out.end(), [](const Place& p) { return is_prose(p.path); });
+  if (prose != out.end()) std::rotate(out.begin(), prose, prose + 1);
+  return out;
 }
 
-/// The best line of a search, as a request to read around it.
-std::optional<Move> read_around(const std::string& found) {
-  const unsigned line = hit_line(found);
-  if (line == 0) return std::nullopt;
+constexpr unsigned lines_before = 8;
+
+Move read_around(const Place& place) {
   json arguments = json::object();
-  arguments["path"] = found.substr(0, found.find(':'));
-  arguments["first_line"] = line > lines_before ? line - lines_before : 1;
+  arguments["path"] = place.path;
+  arguments["first_line"] = place.line > lines_before ? place.line - lines_before : 1;
   arguments["lines"] = lines_before + 12;
   return call("read_file", std::move(arguments));
 }
@@ -228,22 +243,16 @@ std::string quoted(const std::string& text, std::size_t found) {
   return out;
 }
 
-std::string others(const std::string& hits) {
-  const auto first = hits.find('\n');
-  const std::string rest = first == std::string::npos ? "" : hits.substr(first + 1);
-  return rest.empty() ? "" : "\nOther places:\n" + rest;
-}
-
 /// The answer to a question: the passage that the search led to.
 std::string word_question(const Turn& turn) {
-  const std::string& hits = turn.results.front().text;
-  const json& reading = turn.calls.back().arguments.get();
-  const std::string path = reading.value("path", "");
-  const std::size_t found = hit_line(hits) - reading.value("first_line", 1U);
-  return fmt::format(
-      "I am a planner, not a language model, so I do not explain; this is the passage that fits best, from "
-      "{}:\n\n{}{}",
-      path, quoted(turn.results.back().text, found), others(hits));
+  const auto places = places_of(turn.results.front().text, turn.request);
+  const std::size_t found = places[0].line - turn.calls.back().arguments.get().value("first_line", 1U);
+  std::string out = fmt::format(
+      "I am a planner, not a language model, so I do not explain; this is the passage that fits best, from {}:\n\n{}",
+      places[0].path, quoted(turn.results.back().text, found));
+  for (std::size_t i = 1; i < std::min<std::size_t>(places.size(), 5); ++i)
+    out += (i == 1 ? "\nOther places:\n" : "") + places[i].whole + "\n";
+  return out;
 }
 
 std::string word_results(const Turn& turn) {
@@ -284,9 +293,10 @@ af::Message answer(const af::ChatRequest& request) {
     return calls_message(moves, 0);
   }
   const bool question = is_question(turn.request) && turn.calls.front().name == "search_files";
-  if (question && turn.calls.size() == 1 && !turn.results.front().is_error)
-    if (const auto next = read_around(turn.results.front().text)) return calls_message({*next}, 1);
-  if (question && turn.calls.size() == 2 && turn.results.size() == 2 && !turn.results.back().is_error)
+  const bool found = question && !turn.results.front().is_error;
+  const auto places = found ? places_of(turn.results.front().text, turn.request) : std::vector<Place>();
+  if (turn.calls.size() == 1 && !places.empty()) return calls_message({read_around(places.front())}, 1);
+  if (!places.empty() && turn.calls.size() == 2 && turn.results.size() == 2 && !turn.results.back().is_error)
     return af::Message::assistant(word_question(turn));
   return af::Message::assistant(word_results(turn));
 }

@@ -85,8 +85,7 @@ struct Candidate {
 /// How much lines tell: prose explains, code and lists of changes only mention.
 class Kinds {
  public:
-  explicit Kinds(std::string_view path)
-      : markdown_(path.ends_with(".md")), prose_(markdown_ || path.ends_with(".txt") || path.ends_with(".rst")) {
+  explicit Kinds(std::string_view path) : markdown_(path.ends_with(".md")), prose_(is_prose(path)) {
     const std::string name = lowered(path.substr(path.rfind('/') + 1));
     if (name.starts_with("changelog") || name.starts_with("changes") || name.starts_with("news")) file_ = 0.6;
   }
@@ -194,6 +193,11 @@ std::vector<std::string> key_words(std::string_view text) {
   for (auto& word : words_of(text))
     if (!is_common(word) && std::find(out.begin(), out.end(), word) == out.end()) out.push_back(std::move(word));
   return out;
+}
+
+bool is_prose(std::string_view path) {
+  return path.ends_with(".md") || path.ends_with(".rst") ||
+         (path.ends_with(".txt") && !path.ends_with("CMakeLists.txt"));
 }
 
 std::vector<Hit> search(const Root& root, const std::string& folder, const std::string& query, std::size_t max_hits) {

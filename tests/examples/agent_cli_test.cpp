@@ -212,10 +212,14 @@ TEST_CASE("The offline planner calls the tools that a request needs") {
 TEST_CASE("A question is answered with the passage that fits, from a file that was read") {
   const Sandbox box;
   const auto answered = ask(box, "How does the hive merge its reports?");
-  CHECK(answered.second == Words{R"(search_files{"max_results":5,"query":"hive, merge, reports"})",
+  CHECK(answered.second == Words{R"(search_files{"max_results":8,"query":"hive, merge, reports"})",
                                  R"(read_file{"first_line":1,"lines":20,"path":"readme.md"})"});
   CHECK(answered.first.find("not a language model") != std::string::npos);
   CHECK(answered.first.find("  | The hive merges reports field by field.\n") != std::string::npos);
+  // Neither code that has the words nor whoever quotes the question comes before what explains.
+  box.write("root/a.cpp", "// hive merge reports, merge reports of the hive\n");
+  box.write("root/b.md", "Ask \"How does the hive merge its reports?\", for example.\n");
+  CHECK(ask(box, "How does the hive merge its reports?").second.back().find("readme.md") != std::string::npos);
   CHECK(ask(box, "Where are the zebras?").first == "Nothing was found.");
 }
 
