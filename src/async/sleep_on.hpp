@@ -8,6 +8,7 @@
 #include <asio/awaitable.hpp>
 
 #include <agentflow/core/clock.hpp>
+#include <agentflow/core/config.hpp>
 
 namespace agentflow::detail {
 
@@ -20,6 +21,6 @@ inline Clock::time_point after(const Clock& clock, std::chrono::nanoseconds dura
 }
 
 /// Waits on a clock; `cancelled_error` when the coroutine is cancelled meanwhile.
-asio::awaitable<void> sleep_on(Clock& clock, std::chrono::nanoseconds duration);
+AGENTFLOW_API asio::awaitable<void> sleep_on(Clock& clock, std::chrono::nanoseconds duration);
 
 }  // namespace agentflow::detail

@@ -249,13 +249,13 @@ class AGENTFLOW_API NodeContext {
 
   /// For the library.
   TaskInfo& info() noexcept { return *task_; }
+  void* user_object(const std::type_info& wanted) const;
 
  private:
   asio::awaitable<JsonValue> ask(JsonValue payload, std::uint32_t& index);
   void refuse_answer(std::uint32_t index);
   std::optional<JsonValue> recall(const std::string& key) const;
   asio::awaitable<void> record(std::string key, JsonValue value);
-  void* user_object(const std::type_info& wanted) const;
   Chunk make(chunk_kind kind);
 
   TaskInfo* task_;
