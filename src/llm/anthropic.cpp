@@ -79,7 +79,8 @@ json messages_of(const ChatRequest& request) {
   }
   for (json& turn : out) {
     auto& content = *turn["content"].get_ptr<json::array_t*>();
-    std::stable_partition(content.begin(), content.end(), [](const json& b) { return b["type"] == "tool_result"; });
+    std::stable_partition(content.begin(), content.end(),
+                          [](const json& b) { return text(b, "type") == "tool_result"; });
   }
   out.erase(std::remove_if(out.begin(), out.end(), [](const json& turn) { return turn["content"].empty(); }),
             out.end());
@@ -196,7 +197,7 @@ class AnthropicDecoder final : public Decoder {
       b.number = call.block;
       // A stream begins with {} and then brings the input.
       if (const json& input = object(block, "input"); !input.empty()) Blocks::arguments(call, input.dump(), out);
-    } else {
+    } else if (!type.empty()) {
       b.opaque = block;
     }
   }

@@ -65,6 +65,7 @@ class BudgetStream final : public RelayStream {
     auto work = step(inner());
     Step result = co_await std::move(work);
     if (result.event && result.event->kind == ChatEventKind::usage) usage_ = result.event->usage;
+    if (!result.event && !result.error && !std::exchange(over_, true)) usage_ = usage_.value_or(TokenUsage());
     if (!result.event) charge();
     if (result.error) throw model_error(*result.error);
     co_return std::move(result.event);
@@ -77,7 +78,7 @@ class BudgetStream final : public RelayStream {
   std::shared_ptr<Budget> budget_;
   Price price_;
   std::optional<TokenUsage> usage_;
-  bool began_ = false;
+  bool began_ = false, over_ = false;
 };
 
 class BudgetModel final : public ChatModel {

@@ -25,7 +25,7 @@ class FallbackStream final : public RelayStream {
       auto work = step(inner());
       Step result = co_await std::move(work);
       if (!result.error) {
-        began_ = began_ || result.event.has_value();
+        began_ = began_ || result.is_piece();
         co_return std::move(result.event);
       }
       if (began_ || final_for_all(*result.error) || at_ + 1 == models_.size()) throw model_error(*result.error);

@@ -165,6 +165,7 @@ class ResponsesDecoder final : public Decoder {
   std::size_t block_of(Running& running, const std::string& index) {
     for (const auto& [key, block] : running)
       if (key == index) return block;
+    if (running.size() == max_blocks) throw model_error(errc::model_protocol, "the answer has thousands of items");
     running.emplace_back(index, blocks_.fresh());
     return running.back().second;
   }

@@ -3,6 +3,7 @@
 #include "llm/provider.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include <agentflow/core/json_codec.hpp>
@@ -22,6 +23,12 @@ bool is_secret(std::string name) {
   for (const auto word : {"auth", "key", "token", "cookie", "secret"})
     if (name.find(word) != name.npos) return true;
   return false;
+}
+
+/// The last event of some streams is the whole answer again, and a picture is one line.
+std::size_t longest_event(const ChatRequest& request) {
+  constexpr std::size_t margin = std::size_t{1} << 20;
+  return std::min(request.max_answer_bytes, std::numeric_limits<std::size_t>::max() - margin) + margin;
 }
 
 [[noreturn]] void not_a_model(const http::Head& head, std::string_view beginning) {
@@ -240,7 +247,7 @@ class ProviderStream final : public ChatStream {
       answer_.complete = answer_.done = true;
       return;
     }
-    const JsonValue data = JsonValue::parse(event.data);
+    const JsonValue data = JsonValue::parse(event.data, event.data.size());
     if (request_.keep_raw) raw_.push_back(data.get());
     decoder_->event(data.get(), event.event, answer_);
   }
@@ -262,7 +269,7 @@ class ProviderStream final : public ChatStream {
   std::unique_ptr<Decoder> decoder_;
   std::optional<http::BodyStream> body_;
   http::Head head_;
-  http::SseParser sse_;
+  http::SseParser sse_{longest_event(request_), longest_event(request_)};
   Answer answer_;
   std::size_t at_ = 0, seen_ = 0;
   std::string beginning_;

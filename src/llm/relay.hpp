@@ -34,6 +34,8 @@ class RelayStream : public ChatStream {
 class Step {
  public:
   Step() = default;
+  /// Whether there is no way back: another attempt would say it again. Of usage the last word counts anyway.
+  bool is_piece() const noexcept { return event && event->kind != ChatEventKind::usage; }
   std::optional<ChatEvent> event;
   std::optional<model_error> error;
 };

@@ -68,7 +68,7 @@ class RetryStream final : public RelayStream {
       auto work = step(inner());
       Step result = co_await std::move(work);
       if (!result.error) {
-        began_ = began_ || result.event.has_value();
+        began_ = began_ || result.is_piece();
         co_return std::move(result.event);
       }
       if (began_) throw model_error(*result.error);

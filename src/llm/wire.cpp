@@ -11,6 +11,8 @@
 namespace agentflow::llm {
 
 Blocks::Call& Blocks::begin(std::string key, std::string id, std::string name, Answer& out) {
+  // Looking for a call takes time in proportion to their number, and one event has room for a great many.
+  if (calls_.size() == max_blocks) throw model_error(errc::model_protocol, "the answer has thousands of tool calls");
   if (id.empty()) id = "call_" + make_message_id();
   Call& call = calls_.emplace_back(std::move(key), id, fresh());
   out.add(ChatEvent::tool_begin(call.block, std::move(id), std::move(name)));

@@ -18,6 +18,9 @@
 
 namespace agentflow::llm {
 
+/// An honest answer has far fewer tool calls, or items.
+inline constexpr std::size_t max_blocks = 4096;
+
 /// What a decoder has made of the bytes so far.
 class Answer {
  public:

@@ -18,6 +18,8 @@ namespace {
 constexpr std::array<std::string_view, 7> reason_names = {"end",     "tool_calls", "length", "stop_sequence",
                                                           "refused", "paused",     "other"};
 
+constexpr std::size_t max_blocks = 4096;  // those without content cost memory too
+
 [[noreturn]] void fail(std::string message) { throw model_error(errc::model_protocol, std::move(message)); }
 
 JsonValue arguments_of(const std::string& text) {
@@ -52,6 +54,7 @@ ChatAssembler::ChatAssembler(const ChatRequest& request)
 
 ChatAssembler::Part& ChatAssembler::part_of(const ChatEvent& event, ChatEventKind kind) {
   if (event.block == parts_.size()) {
+    if (parts_.size() == max_blocks) fail(fmt::format("the answer has more than {} blocks", max_blocks));
     parts_.emplace_back().kind = kind;
   } else if (event.block > parts_.size() || parts_[event.block].kind != kind || parts_[event.block].ended) {
     fail(fmt::format("the answer's pieces do not fit together: block {} of {} is of another kind, or complete",

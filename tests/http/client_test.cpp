@@ -36,6 +36,13 @@ std::string get(const http::Client& client, const std::string& url) {
   return chaos::run(client.fetch(http::Request("GET", url))).body;
 }
 
+std::string bytes_of(const std::string& hex) {
+  std::string out;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    out += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  return out;
+}
+
 /// The code of the error that a request fails with; its message goes to `message`.
 template <class F>
 af::errc failure(F&& fn, std::string* message = nullptr) {
@@ -82,6 +89,19 @@ TEST_CASE("A body in the smallest pieces is the same", "[http]") {
   for (int i = 0; i < 300; ++i) text += static_cast<char>('a' + i % 26);
   Server server([&](const chaos::Seen&) { return Reply::json(text).in_pieces_of(1); });
   CHECK(get(http::Client(patient()), server.url()) == text);
+}
+
+TEST_CASE("Compressed bodies come out as they were, and are limited as that", "[http]") {
+  // gzip of "hello, hello", and of 100,000 times "0".
+  const std::string hello = bytes_of("1f8b0800000000000203cb48cdc9c9d751c8005100ffc5ccf30c000000");
+  const std::string zeros = bytes_of("1f8b0800000000000203edc13101000000c2a04aeb9fce1a1e400100") +
+                            std::string(95, '\0') + bytes_of("af0685c24dc5a0860100");
+  const auto reply = [](const std::string& body) { return Reply::json(body, 200, "content-encoding: gzip\r\n"); };
+  Server small(reply(hello)), large(reply(zeros));
+  CHECK(get(http::Client(patient()), small.url()) == "hello, hello");
+  CHECK_THAT(small.requests().at(0).header("accept-encoding"), Catch::Contains("gzip"));
+  CHECK(get(http::Client(patient()), large.url()) == std::string(100'000, '0'));
+  CHECK(failure_of(patient().max_body_bytes(99'999), large.url()) == af::errc::http_limit);
 }
 
 TEST_CASE("Connections that end too early are errors at every byte", "[http]") {

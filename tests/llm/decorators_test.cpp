@@ -145,6 +145,20 @@ TEST_CASE("A stream is not begun again once a piece of it has reached the caller
   CHECK(b.failure(llm::with_fallbacks(models), true) == errc::model_transport);
 }
 
+TEST_CASE("What a stream says of its cost before it breaks is no reason not to begin again", "[llm]") {
+  Bench b;
+  const af::ChatResponse nothing(
+      af::Message(af::Role::assistant, std::vector<af::ContentBlock>()).with_usage(af::TokenUsage(3, 0)));
+  b.model->fail(broken(errc::model_overloaded), nothing, 1).reply(said("one two"));
+  CHECK(b.ask(llm::with_retries(b.model, b.options()), true) == "one two");
+  b.model->fail(broken(errc::model_overloaded), nothing, 1);
+  const auto second = std::make_shared<ScriptedModel>();
+  second->reply(said("three"));
+  const auto budget = std::make_shared<llm::Budget>();
+  CHECK(b.ask(llm::with_budget(llm::with_fallbacks({b.model, second}), budget), true) == "three");
+  CHECK(budget->used() == af::TokenUsage(10, 5));
+}
+
 TEST_CASE("A request's timeout limits attempts and waits together", "[llm]") {
   Bench b;
   b.model->fail(broken(errc::model_rate_limited, 4s)).fail(broken(errc::model_rate_limited, 4s)).reply("never");
@@ -216,6 +230,17 @@ TEST_CASE("A budget of money counts what is cached at its own price", "[llm]") {
   b.model->reply(said("a"));
   CHECK(b.ask(model) == "a");
   CHECK(b.failure(model) == errc::model_budget);
+}
+
+TEST_CASE("Answers whose cost nobody tells are calls all the same", "[llm]") {
+  for (const bool stream : {false, true}) {
+    Bench b;
+    const auto budget = std::make_shared<llm::Budget>();
+    b.model->reply(af::ChatResponse(af::Message::assistant("a"))).fail(broken(errc::model_transport));
+    CHECK(b.ask(llm::with_budget(b.model, budget), stream) == "a");
+    CHECK(b.failure(llm::with_budget(b.model, budget), stream) == errc::model_transport);
+    CHECK(budget->calls() == 1);
+  }
 }
 
 TEST_CASE("A stream that is given up is charged for what it said it cost", "[llm]") {

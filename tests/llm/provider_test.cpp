@@ -203,6 +203,43 @@ TEST_CASE("Hostile tool calls reach the caller, or are refused by a limit", "[ll
   CHECK_THAT(o.error->message(), Catch::Contains("max_tool_calls (64)"));
 }
 
+TEST_CASE("Answers of very many small parts are refused, and soon", "[llm]") {
+  const auto refused = [](Factory factory, const std::string& head, const std::string& part, const std::string& tail) {
+    std::string body = head;
+    for (int i = 0; i < 20'000; ++i) body += part;
+    body.back() = ']';
+    chaos::Server server(Reply::json(body + tail));
+    af::ChatRequest request("?");
+    request.max_tool_calls = 1'000'000;
+    const Outcome o = ask(factory, server, request, false);
+    CHECK(o.code() == "MODEL_010");
+    return o.error ? o.error->message() : "";
+  };
+  CHECK_THAT(
+      refused(llm::openai_chat, R"({"choices":[{"message":{"tool_calls":[)", R"({"function":{"name":"f"}},)", "}}]}"),
+      Catch::Contains("thousands of tool calls"));
+  CHECK_THAT(refused(llm::openai_responses, R"({"output":[)", R"({"type":"reasoning"},)", "}"),
+             Catch::Contains("thousands of items"));
+  CHECK_THAT(refused(llm::anthropic, R"({"stop_reason":"end_turn","content":[)", R"({"type":"thinking"},)", "}"),
+             Catch::Contains("more than 4096 blocks"));
+}
+
+TEST_CASE("A line of a stream may be as long as an answer", "[llm]") {
+  const std::string picture(5 << 20, 'A');
+  chaos::Server server(
+      Reply::sse("data: {\"candidates\":[{\"finishReason\":\"STOP\",\"content\":{\"parts\":[{\"inlineData\":"
+                 "{\"mimeType\":\"image/png\",\"data\":\"" +
+                 picture + "\"}}]}}]}\n\n"));
+  const Outcome o = ask(llm::gemini, server, af::ChatRequest("?"), true);
+  REQUIRE(o.code() == "ok");
+  const auto* image = o.response.message.content().at(0).get_if<af::ImageBlock>();
+  REQUIRE(image != nullptr);
+  CHECK(image->source.value().size() == picture.size());
+  af::ChatRequest small("?");
+  small.max_answer_bytes = 1 << 20;
+  CHECK(ask(llm::gemini, server, small, true).code() == "MODEL_010");
+}
+
 TEST_CASE("Keys are in no error, whoever repeats them", "[llm]") {
   const std::string key = "sk-canary-1234";
   for (const std::string& form : {key, std::string("c2stY2FuYXJ5LTEyMzQ="), std::string("x-header-canary")}) {

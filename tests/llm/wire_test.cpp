@@ -407,6 +407,21 @@ TEST_CASE("What a model said goes back as it came", "[llm]") {
   }
 }
 
+TEST_CASE("A block that does not even say what it is is no block", "[llm]") {
+  chaos::Server server(chaos::Reply::json(
+      R"({"stop_reason":"end_turn","content":[{"x":1},{"type":"text","text":"Hi"},{"type":"new","y":2}]})"));
+  af::ChatRequest request("?");
+  const Outcome first = ask(llm::anthropic, server, request, false);
+  CHECK(shown(first.response) == R"(<Hi>(|anthropic-block:{"type":"new","y":2}) end 0+0 c0 r0 the-model )");
+  request.messages.push_back(first.response.message);
+  // Nor does it matter when somebody has changed what we keep.
+  std::vector<af::ContentBlock> blocks;
+  blocks.emplace_back(af::ReasoningBlock("", "anthropic-block:{}"));
+  request.messages.push_back(Message(af::Role::assistant, blocks));
+  CHECK(ask(llm::anthropic, server, request, false).code() == "ok");
+  CHECK_THAT(server.requests().at(1).body, Catch::Contains(R"({"type":"new","y":2})"));
+}
+
 TEST_CASE("Every way to stop has its reason", "[llm]") {
   const auto stop = [](Factory factory, const std::string& answer) {
     chaos::Server server(chaos::Reply::json(answer));
