@@ -109,8 +109,8 @@ bool ChildGroup::cancel_now() {
   return true;
 }
 
-void ChildGroup::cancel() {
-  lot_->while_open([this] { asio::post(strand_, [self = shared_from_this()] { self->cancel_now(); }); });
+void ChildGroup::cancel() noexcept {
+  lot_->while_open([this] { post_surely(strand_, [self = shared_from_this()] { self->cancel_now(); }); });
 }
 
 void ChildGroup::cancelled_outside() {

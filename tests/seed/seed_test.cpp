@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <memory>
 #include <sstream>
@@ -461,4 +463,28 @@ TEST_CASE("62 the log follows a run, and is silent without a logger", "[seed]") 
   const std::string before = log.str();
   graph_of(node).compile().invoke("Hello");
   CHECK(log.str() == before);
+}
+
+TEST_CASE("64 the guide ends with its references, and those within the project are there", "[seed]") {
+  std::ifstream file(AGENTFLOW_DOCS "async_patterns.md");
+  std::string line;
+  int web = 0, own = 0;
+  bool within = false;
+  while (std::getline(file, line)) {
+    if (line.starts_with("## ")) within = line == "## References";
+    if (!within) continue;
+    for (auto at = line.find("]("); at != line.npos; at = line.find("](", at + 2)) {
+      const std::string target = line.substr(at + 2, line.find(')', at) - at - 2);
+      if (target.starts_with("https://")) {
+        ++web;
+      } else {
+        ++own;
+        INFO(target);
+        CHECK(std::filesystem::exists(AGENTFLOW_DOCS + target));
+      }
+    }
+  }
+  CHECK(within);  // nothing comes after them
+  CHECK(web >= 3);
+  CHECK(own >= 2);
 }
