@@ -104,18 +104,29 @@ std::optional<Move> plan_arithmetic(Phrase p) {
   return std::nullopt;
 }
 
-std::optional<Move> plan_files(Phrase p) {
+bool asks_for_time(Phrase p) {
+  return p.rest() == "time" || p.rest() == "date" ||
+         p.eat({"what time", "what date", "what day", "what is the time", "what is the date", "what's the time",
+                "what's the date", "tell me the time", "tell me the date", "what is today", "what's today"});
+}
+
+/// One word: a path, and no sentence.
+bool is_path(const Phrase& p) { return p.rest().find(' ') == std::string::npos; }
+
+std::optional<Move> plan_files(const Phrase& request) {
+  Phrase p = request;
   if (p.eat({"list the files", "list files", "list ", "ls", "what files are"})) {
     p.eat({"in ", "of "});
     p.eat({"the folder ", "folder "});
-    return call("list_files", folder_argument(p.rest()));
+    if (is_path(p)) return call("list_files", folder_argument(p.rest()));
   }
-  if (p.eat({"read ", "show me ", "show ", "cat ", "open "})) {
-    p.eat({"the file ", "file "});
+  p = request;
+  if (p.eat({"read ", "show me ", "show ", "cat ", "open "}) && (p.eat({"the file ", "file "}) || is_path(p))) {
     json arguments = json::object();
     arguments["path"] = p.rest();
     return call("read_file", std::move(arguments));
   }
+  p = request;
   if (p.eat({"search for ", "search ", "find ", "grep ", "look for "})) {
     json arguments = folder_argument(p.cut_after(" in "));
     arguments["query"] = p.rest();
@@ -123,8 +134,9 @@ std::optional<Move> plan_files(Phrase p) {
   }
   if (p.eat({"digest", "summarise", "summarize", "sum up", "give me an overview of"})) {
     p.eat({"the folder ", "folder ", "of "});
-    return call("digest", folder_argument(p.rest()));
+    if (is_path(p)) return call("digest", folder_argument(p.rest()));
   }
+  p = request;
   if (p.eat({"write "})) {
     const auto path = p.cut_after(" to ");
     if (!path) return say("To write a file say: write TEXT to FILE");
@@ -141,7 +153,7 @@ Move plan(std::string_view request) {
   const Phrase p(request);
   if (p.rest().empty() || p.rest() == "help" || p.has({"what can you do"})) return say(OfflineModel::help());
   if (auto move = plan_arithmetic(p)) return *move;
-  if (p.has({"what time", "what date", "what day", "the time", "today's date"})) return call("clock", json::object());
+  if (asks_for_time(p)) return call("clock", json::object());
   if (auto move = plan_files(p)) return *move;
   // The words and not the sentence: whoever quotes the question does not answer it.
   std::string words;
@@ -154,7 +166,6 @@ Move plan(std::string_view request) {
 }
 
 bool is_question(std::string_view request) {
-  const Phrase p(request);
   const Move move = plan(request);
   return move.tool == "search_files" && move.arguments.contains("max_results");
 }

@@ -7,9 +7,13 @@
 
 #include <fmt/format.h>
 
+#include <agentflow/core/json.hpp>
 #include <agentflow/prebuilt/structured_output.hpp>
 
 namespace agentflow::detail {
+
+// Tells a request to mend an answer from what the user said.
+constexpr const char* mend_mark = "mend";
 
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r\n");
@@ -39,7 +43,19 @@ JsonValue output_of(const std::string& text, const JsonSchema& schema) {
 
 Message mend_request(const error& fault) {
   return Message::user(fmt::format("Your answer cannot be used: {}\nAnswer again, with nothing but the corrected JSON.",
-                                   fault.message()));
+                                   fault.message()))
+      .with_metadata(JsonValue(nlohmann::json{{mend_mark, true}}));
+}
+
+int mend_requests(const List<Message>& conversation) {
+  int count = 0;
+  for (std::size_t i = conversation.size(); i-- > 0;) {
+    if (conversation[i].role() != Role::user) continue;
+    const auto& metadata = conversation[i].metadata().get();
+    if (!metadata.is_object() || !metadata.contains(mend_mark)) break;
+    ++count;
+  }
+  return count;
 }
 
 void throw_given_up(int attempts, const error& fault) {

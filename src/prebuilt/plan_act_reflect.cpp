@@ -70,6 +70,7 @@ asio::awaitable<Update<PlanState>> make_plan(std::shared_ptr<ChatModel> model, s
   PlannedSteps plan = co_await std::move(work);
   Update<PlanState> update;
   update.write<&PlanState::plan>(std::move(plan.steps)).write<&PlanState::done>(0).write<&PlanState::round>(1);
+  update.overwrite<&PlanState::findings>({});  // those of the last question, in a thread
   co_return update;
 }
 

@@ -205,6 +205,8 @@ TEST_CASE("The offline planner calls the tools that a request needs") {
   CHECK(ask(box, "summarise docs").second == Words{R"(digest{"folder":"docs"})"});
   CHECK(ask(box, "summarise docs").first.find("C++") != std::string::npos);
   CHECK(ask(box, "1 + 1; 2 * 3").first == "1 + 1 = 2\n2 * 3 = 6");
+  for (const char* question : {"Show me how bees make honey", "List what bees make", "How is the time of bees spent?"})
+    CHECK(ask(box, question).second.at(0).starts_with("search_files"));
   CHECK(ask(box, "help").first == agent_cli::OfflineModel::help());
   CHECK(ask(box, "").first == agent_cli::OfflineModel::help());
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <agentflow/memory/memory_checkpointer.hpp>
 #include <agentflow/prebuilt/plan_act_reflect.hpp>
 #include <agentflow/testing/scripted_model.hpp>
 
@@ -43,7 +44,6 @@ TEST_CASE("The answer is a value of the type") {
   const auto result = af::structured_agent<Invoice>(model).compile().invoke("A chair for 120");
   REQUIRE(result->answer.has_value());
   CHECK(*result->answer == Invoice{{Line{"chair", 120, std::nullopt}}, std::nullopt});
-  CHECK(result->attempts == 0);
   const auto request = model->requests().at(0);
   REQUIRE(request.output.has_value());
   CHECK(request.output->strict);
@@ -55,7 +55,6 @@ TEST_CASE("An answer that does not fit goes back with what is wrong") {
   model->reply("A chair.").reply(R"({"lines": [{"what": "chair"}]})").reply("```json\n{\"lines\": []}\n```");
   const auto result = af::structured_agent<Invoice>(model).compile().invoke("A chair");
   CHECK(result->answer == Invoice{});
-  CHECK(result->attempts == 2);
   CHECK(result->messages[2].text().starts_with("Your answer cannot be used: it is not JSON: "));
   CHECK(result->messages[4].text() ==
         "Your answer cannot be used: it does not fit the schema:\n/lines/0/price: is required, and is missing\n"
@@ -73,6 +72,18 @@ TEST_CASE("A model that gives no usable answer fails the run") {
           std::string::npos);
   }
   CHECK(model->left() == 1);
+}
+
+TEST_CASE("In a thread each turn has its attempts, and its own answer") {
+  auto model = std::make_shared<ScriptedModel>();
+  const char* good = R"({"lines": [{"what": "chair", "price": 99}]})";
+  model->reply("a").reply(good).reply("b").reply(good).reply("c").reply("d");
+  const auto app = af::structured_agent<Invoice>(model, {}, {}, 2)
+                       .compile(af::CompileOptions().checkpointer(af::memory_checkpointer()));
+  const auto thread = af::RunConfig().thread_id("t");
+  CHECK(app.invoke("A chair", thread)->answer.has_value());
+  CHECK(app.invoke("Again", thread)->answer.has_value());
+  CHECK_THROWS_AS(app.invoke("And again", thread), af::node_error);
 }
 
 TEST_CASE("A structured agent may call tools first, and its state has a JSON form") {
@@ -112,6 +123,17 @@ TEST_CASE("Plan, act, reflect: each step is done, and the outcome is looked at")
         std::string::npos);
   CHECK(requests[3].messages[1].text().find("1. ask ping: It says pong.") != std::string::npos);
   for (const char* name : {"plan", "act", "reflect"}) CHECK(app.to_mermaid().find(name) != std::string::npos);
+}
+
+TEST_CASE("In a thread each question has its own plan and findings") {
+  auto model = std::make_shared<ScriptedModel>();
+  for (int i = 0; i < 2; ++i) model->reply(R"({"steps": ["look"]})").reply("Seen.").reply(R"({"answer": "Done."})");
+  const auto app = af::plan_act_reflect(model).compile(af::CompileOptions().checkpointer(af::memory_checkpointer()));
+  const auto thread = af::RunConfig().thread_id("t");
+  app.invoke("One?", thread);
+  const auto result = app.invoke("Two?", thread);
+  CHECK(result->findings == std::vector<std::string>{"look: Seen."});
+  CHECK(result->messages.size() == 4);
 }
 
 TEST_CASE("In the last round the planner answers with what there is") {

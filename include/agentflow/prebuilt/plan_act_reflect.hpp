@@ -15,7 +15,7 @@ namespace agentflow {
 struct PlanState {
   List<Message> messages;             ///< The question, and at the end the answer.
   std::vector<std::string> plan;      ///< The steps of this round.
-  std::vector<std::string> findings;  ///< What the steps gave, of all rounds.
+  std::vector<std::string> findings;  ///< What the steps gave, in all rounds of this question.
   int done = 0;                       ///< How many steps of this round are done.
   int round = 0;                      ///< The round, from 1.
 };

@@ -21,7 +21,6 @@ template <class T>
 struct Structured {
   List<Message> messages;
   std::optional<T> answer;
-  int attempts = 0;  ///< How many answers did not fit.
 };
 
 namespace detail {
@@ -35,8 +34,7 @@ inline constexpr bool is_structured<Structured<T>> = true;
 template <class T>
 constexpr auto agentflow_describe(const Structured<T>*) {
   return std::tuple{Field<&Structured<T>::messages, add_messages>{"messages"},
-                    Field<&Structured<T>::answer, last_value>{"answer"},
-                    Field<&Structured<T>::attempts, sum>{"attempts"}};
+                    Field<&Structured<T>::answer, last_value>{"answer"}};
 }
 template <class S>
   requires(detail::is_structured<S> && detail::described_writable<S>())
@@ -54,6 +52,8 @@ namespace detail {
 AGENTFLOW_API JsonValue output_of(const std::string& text, const JsonSchema& schema);
 /// Asks the model for a better answer.
 AGENTFLOW_API Message mend_request(const error& fault);
+/// How often it was asked for one in this turn.
+AGENTFLOW_API int mend_requests(const List<Message>& conversation);
 [[noreturn]] AGENTFLOW_API void throw_given_up(int attempts, const error& fault);
 
 /// Takes the answer, or asks for another one.
@@ -66,10 +66,8 @@ Command<Structured<T>> take_answer(const Structured<T>& s, const JsonSchema& sch
         Update<Structured<T>>().template write<&Structured<T>::answer>(std::optional<T>(from_json_value<T>(value))));
     next.go_to(END);
   } catch (const error& fault) {
-    if (s.attempts + 1 >= max_attempts) throw_given_up(max_attempts, fault);
-    next.update(Update<Structured<T>>()
-                    .template write<&Structured<T>::messages>(mend_request(fault))
-                    .template write<&Structured<T>::attempts>(1));
+    if (mend_requests(s.messages) + 1 >= max_attempts) throw_given_up(max_attempts, fault);
+    next.update(Update<Structured<T>>().template write<&Structured<T>::messages>(mend_request(fault)));
     next.go_to("agent");
   }
   return next;
