@@ -337,7 +337,7 @@ void StateModel<JsonState>::write_update(JsonWriter& out, const update_type& upd
 void StateModel<JsonState>::as_update(JsonState& state, update_type& out) {
   JsonState empty;
   empty.fields_ = state.fields_;
-  for (const auto& f : state.fields_->list()) empty.values_.push_back(f.initial);
+  for (const auto& f : state.fields_->list()) empty.values_.emplace_back(*f.initial);
   diff(empty, state, out);
 }
 
@@ -352,7 +352,7 @@ void StateModel<JsonState>::save(JsonWriter& out, const JsonState& state) {
     out.string(f.key);
     out.string(name_of(f.kind));
     out.value(JsonValue(*f.initial));
-    if (state.values_[i] != f.initial) out.value(JsonValue(*state.values_[i]));
+    if (*state.values_[i] != *f.initial) out.value(JsonValue(*state.values_[i]));
     out.end_array();
   }
   out.end_array();
