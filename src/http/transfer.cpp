@@ -49,16 +49,15 @@ Environment::Environment()
   if (http_proxy.empty()) http_proxy = all;
 }
 
-Transfer::Transfer(Request request, const ClientOptions& options) noexcept
-    : options_(options), request_(std::move(request)) {
+Transfer::Transfer(Request request, const ClientOptions& options) : options_(options), request_(std::move(request)) {
   try {
     idle_limit = request_.idle_timeout.value_or(options_.idle_timeout());
     url_.emplace(request_.url, options_.allow_plain_http());
     if (!is_token(request_.method)) throw http_error(errc::http_bad_request, "the method is not a word");
     for (const auto& [name, value] : request_.headers) check_header(name, value);
     for (const auto& s : request_.secrets) check_header(s.name, s.prefix), check_header(s.name, s.value.reveal());
-  } catch (...) {
-    error_ = std::current_exception();
+  } catch (const http_error& e) {
+    error_.emplace(e);
     done_ = true;
   }
 }
@@ -75,7 +74,7 @@ Transfer::~Transfer() {
 
 std::optional<Head> Transfer::take_head() {
   std::lock_guard lock(mutex_);
-  if (!head_ && error_) std::rethrow_exception(error_);
+  if (!head_ && error_) throw http_error(*error_);
   return head_;
 }
 
@@ -85,13 +84,13 @@ Transfer::Piece Transfer::take() {
   out.bytes = std::exchange(buffer_, std::string());
   out.resume = std::exchange(paused_, false);
   if (out.bytes.empty() && done_) {
-    if (error_) std::rethrow_exception(error_);
+    if (error_) throw http_error(*error_);
     out.end = true;
   }
   return out;
 }
 
-bool Transfer::failed() const noexcept { return error_ != nullptr && easy_ == nullptr; }
+bool Transfer::failed() const noexcept { return error_.has_value() && easy_ == nullptr; }
 
 bool Transfer::paused() {
   std::lock_guard lock(mutex_);
@@ -305,7 +304,7 @@ void Transfer::fail(errc code, std::string message) {
   {
     std::lock_guard lock(mutex_);
     done_ = true;
-    if (!error_) error_ = std::make_exception_ptr(http_error(code, std::move(message)));
+    if (!error_) error_.emplace(code, std::move(message));
   }
   spot.unpark();
 }

@@ -7,7 +7,6 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -18,6 +17,7 @@
 
 #include <agentflow/core/error.hpp>
 #include <agentflow/http/client.hpp>
+#include <agentflow/http/http_error.hpp>
 #include <agentflow/http/request.hpp>
 
 #include "async/parking.hpp"
@@ -37,7 +37,7 @@ class Environment {
 class Transfer {
  public:
   /// A request that cannot be sent is an exchange that has failed already.
-  Transfer(Request request, const ClientOptions& options) noexcept;
+  Transfer(Request request, const ClientOptions& options);
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
   ~Transfer();
@@ -100,7 +100,7 @@ class Transfer {
   std::string buffer_;
   std::size_t body_bytes_ = 0;
   bool paused_ = false, done_ = false, discard_ = false;
-  std::exception_ptr error_;
+  std::optional<http_error> error_;  // no exception_ptr: two threads would hold it
 };
 
 }  // namespace agentflow::http

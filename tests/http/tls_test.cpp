@@ -118,7 +118,7 @@ class TlsServer {
 /// "200", or the code of the error.
 std::string outcome(const std::string& ca_file, const std::string& url) {
   try {
-    auto options = http::ClientOptions().connect_timeout(5s);
+    auto options = http::ClientOptions().connect_timeout(20s);
     if (!ca_file.empty()) options.ca_file(ca_file);
     return std::to_string(chaos::run(http::Client(options).fetch(http::Request("GET", url))).head.status);
   } catch (const http::http_error& e) {
