@@ -184,7 +184,7 @@ class Generator {
     auto inner = Generator(random_, node(n).deed.name + ".", depth_ + 1, pick(1, 5)).make();
     node(n).part = std::move(inner);
     node(n).mapped = chance(30);
-    node(n).flaky = node(n).slow = node(n).fails = false;
+    node(n).flaky = node(n).slow = node(n).fails = node(n).excused = false;
     return {n, n, true};
   }
 
