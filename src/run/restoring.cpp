@@ -214,7 +214,7 @@ asio::awaitable<void> Engine::open_child(Task& t) {
     if (chain) Journal::adopt(track, *chain);
     track.loaded = true;
   }
-  if (first && chain && t.attempt == 1) {
+  if (chain) {
     const JsonValue body = Journal::parse_body(chain->tip());
     const auto call = JsonReader(body).find("of");
     if (call && call->as_uint64() == track_->tip.seq) {

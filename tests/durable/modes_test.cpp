@@ -82,6 +82,24 @@ TEST_CASE("async stores while the run goes on, and all of it by the end", "[dura
   CHECK(text(*w.run(app, Resume(), on("t"))) == "hi a b c more a b c =6");
 }
 
+TEST_CASE("async does not wait for another step to store what has come meanwhile", "[durable]") {
+  World w;
+  slow_down(w);
+  Graph g;
+  g.add_node("a", w.plain("a")).add_node("b", w.plain("b")).add_node("c", w.slow("c", 100s));
+  g.set_entry_point("a").add_edge("a", "b").add_edge("b", "c").add_edge("c", "END");
+  const auto app = g.compile(w.options().durability(durability::async));
+  auto run = app.start(w.loop.executor(), input("hi"), on("t"));
+  auto look = [&]() -> asio::awaitable<std::string> {
+    co_await af::sleep(10s);
+    auto work = app.aget_state("t");
+    const auto seen = co_await std::move(work);
+    co_return text(seen->state);
+  };
+  CHECK(w.loop.run(look()) == "hi a b =2");
+  CHECK(text(*w.loop.run(run.result())) == "hi a b c =3");
+}
+
 TEST_CASE("a store that fails behind an async run fails it", "[durable]") {
   World w;
   const auto app = chain(w).compile(w.options().durability(durability::async));

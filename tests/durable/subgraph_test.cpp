@@ -137,6 +137,7 @@ TEST_CASE("what a subgraph remembers", "[durable][store]") {
     CHECK_THROWS_AS(w.run(a, input("2"), on("t")), af::node_error);
     CHECK(text(*w.run(a, Resume(), on("t"))) == "1 (in0 px py =2) 2 (in0 px py in1 px py =4) =2");
     CHECK(w.ran == Ledger{{"px", 2}, {"py", 3}});
+    CHECK_THAT(text(*w.run(a, input("3"), on("t"))), Catch::EndsWith("3 (in0 px py in1 px py in2 px py =6) =3"));
     CHECK(text(*w.run(a, input("1"), on("u"))) == "1 (in0 px py =2) =1");
     CHECK_THAT(a.to_mermaid(), Catch::Contains("memory per thread"));
     CHECK_THAT(a.to_json(), Catch::Contains("\"memory\":\"thread\""));
@@ -150,6 +151,18 @@ TEST_CASE("what a subgraph remembers", "[durable][store]") {
     CHECK(w.store->records == 2);
     CHECK_THAT(a.to_dot(), Catch::Contains("no memory"));
   }
+}
+
+TEST_CASE("a subgraph remembers its calls in one run, and a retry goes on inside", "[durable][store]") {
+  World w;
+  Graph g;
+  auto options = NodeOptions().memory(subgraph_memory::thread).retry(af::RetryPolicy().attempts(2));
+  g.add_subgraph("s", part(w, "p"), to_child, from_child, options);
+  g.set_entry_point("s").add_conditional_edges("s", [](const Notes& s) { return s.n < 2 ? "s" : "END"; }, {"s", "END"});
+  const auto app = g.compile(w.options());
+  w.failures["py"] = 1;
+  CHECK(text(*w.run(app, input("1"), on("t"))) == "1 (in0 px py =2) (in0 px py in1 px py =4) =2");
+  CHECK(w.ran == Ledger{{"px", 2}, {"py", 3}});
 }
 
 TEST_CASE("a subgraph without memory cannot ask, and memory is for subgraphs", "[durable][store]") {

@@ -2,6 +2,8 @@
 // The history of a thread: looking, going back, changing, copying, comparing.
 #include <agentflow/typed/state_graph.hpp>
 
+#include <chrono>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -118,6 +120,22 @@ TEST_CASE("a run may begin at any checkpoint, and leaves what there is", "[durab
   CHECK(code_of([&] { w.run(app, Resume(1), on("t").checkpoint(page[2].id)); }) == "RUN_009");
   CHECK(code_of([&] { w.run(app, Resume(), on("t").checkpoint("77-0123456789abcdef")); }) == "CHECKPOINT_003");
   CHECK(code_of([&] { w.run(app, Resume(), af::RunConfig().checkpoint(page[2].id)); }) == "RUN_010");
+}
+
+TEST_CASE("a branch leaves what is pending at the checkpoint it begins at", "[durable][store]") {
+  World w;
+  Graph g;
+  g.add_node("a", w.plain("a")).add_node("b", w.slow("b", std::chrono::seconds(1)));
+  for (const char* n : {"a", "b"}) g.set_entry_point(n).add_edge(n, "END");
+  const auto app = g.compile(w.options());
+  w.failures["b"] = 1;
+  CHECK_THROWS_AS(w.run(app, input("hi"), on("t")), af::node_error);
+  const auto failed = app.get_state("t")->id;
+  const auto pending = w.loop.run(w.store->load("t", "", 1))->writes.size();
+  CHECK(pending == 1);
+  CHECK(text(*w.run(app, Resume(), on("t").checkpoint(failed))) == "hi a b =2");
+  CHECK(w.ran == std::map<std::string, int>{{"a", 2}, {"b", 2}});
+  CHECK(w.loop.run(w.store->load("t", "", 1))->writes.size() == pending);
 }
 
 TEST_CASE("the state of a thread can be changed from outside", "[durable][store]") {

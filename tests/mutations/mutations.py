@@ -47,7 +47,7 @@ mutations = [
     ("half_of_a_step", journal, "tasks->elements()", "std::min<std::size_t>(tasks->elements(), 1)"),
     ("child_begins_anew", restoring, "call && call->as_uint64() == track_->tip.seq", "false"),
     ("child_of_another_call", restoring, "call->as_uint64() == track_->tip.seq", "true"),
-    ("retry_goes_on_inside", restoring, "first && chain && t.attempt == 1", "chain && t.attempt >= 1"),
+    ("second_call_forgets", restoring, "first || memory == subgraph_memory::thread", "first"),
     ("thread_memory_forgets", restoring, "input = Journal::rebuild(*child.spec_.ops, *chain);", ";"),
     ("old_graph_accepted", opening, "tip.fingerprint == fingerprint_", "true"),
     # Questions
