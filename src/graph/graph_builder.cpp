@@ -73,6 +73,7 @@ class GraphBuilder::Freezer {
     for (const auto& e : builder_.edges_) take_edge(e);
     for (const auto& r : builder_.routers_) take_router(r);
     for (auto& n : spec_->nodes) finish(n);
+    for (auto& n : spec_->nodes) n.out.is_plain = is_plain(n.out);
     for (const auto& r : spec_->start.routers) spec_->all_sync = spec_->all_sync && !r.router->is_async();
     if (!builder_.nodes_.empty()) detail::analyse(*spec_, problems_);
     if (!problems_.empty()) throw graph_error(std::move(problems_));
@@ -220,6 +221,13 @@ class GraphBuilder::Freezer {
         if (const auto to = target(name, fmt::format("{} (key '{}')", what, key))) spec.map.emplace_back(key, *to);
     }
     if (out != nullptr) out->routers.push_back(std::move(spec));
+  }
+
+  bool is_plain(const Outgoing& out) const {
+    if (out.targets.size() != 1 || !out.joins.empty() || !out.routers.empty()) return false;
+    if (out.targets[0] == end_node) return true;
+    const NodeSpec& next = spec_->nodes[out.targets[0]];
+    return next.takes_state && !next.options.defer();
   }
 
   void finish(NodeSpec& n) {

@@ -11,6 +11,7 @@
 #include "run/engine.hpp"
 #include "run/journal.hpp"
 #include "run/run_core.hpp"
+#include "run/user_code.hpp"
 
 namespace agentflow::detail {
 
@@ -35,6 +36,7 @@ asio::awaitable<void> Engine::drive_durable() {
 // ---- writing -------------------------------------------------------------------------------------------------------
 
 asio::awaitable<void> Engine::commit_step() {
+  co_await leave_user_code();
   if (run_.deadline() && next_.empty() && deferred_.empty() && run_.info.clock->now() > *run_.deadline())
     run_.throw_timeout();
   stage_checkpoint(pretending_ ? checkpoint_kind::update : checkpoint_kind::step, {});
@@ -98,7 +100,7 @@ void Engine::stage_stops() {
   const auto ask_before = [&](const auto& frontier) {
     for (const Planned& p : frontier)
       if (const auto& name = spec_.nodes[p.node].name; j.stops_before(name))
-        j.ask(*track_, name, path_, name, "before", interrupt_kind::before, {});
+        j.ask(*track_, name, path(), name, "before", interrupt_kind::before, {});
   };
   if (next_.empty())
     ask_before(deferred_);
@@ -107,7 +109,7 @@ void Engine::stage_stops() {
   if (step_open_)
     for (std::size_t i = 0; i < count_; ++i)
       if (const auto& name = task(i).spec->name; j.stops_after(name))
-        j.ask(*track_, name, path_, name, "after", interrupt_kind::after, {});
+        j.ask(*track_, name, path(), name, "after", interrupt_kind::after, {});
   if (j.stage_questions()) {
     status_ = run_status::interrupted;
     j.stage_end(stored_status::interrupted, {});
@@ -124,19 +126,18 @@ void Engine::write_frontier(JsonWriter& out) const {
   };
   list("n", next_);
   list("d", deferred_);
-  const auto waits = [](const JoinProgress& p) { return p.missing != p.seen.size(); };
-  if (std::none_of(joined_.begin(), joined_.end(), waits)) return;
+  if (std::none_of(joined_.begin(), joined_.end(), [](const JoinProgress& p) { return p.waits(); })) return;
   out.key("j");
   out.begin_array();
   for (std::size_t j = 0; j < joined_.size(); ++j) {
-    if (!waits(joined_[j])) continue;
+    if (!joined_[j].waits()) continue;
     const JoinSpec& join = spec_.joins[j];
     out.begin_array();
     out.string(spec_.nodes[join.target].name);
     for (const bool seen : {true, false}) {
       out.begin_array();
       for (std::size_t s = 0; s < join.sources.size(); ++s)
-        if (joined_[j].seen[s] == seen) out.string(spec_.nodes[join.sources[s]].name);
+        if (joined_[j].seen(s) == seen) out.string(spec_.nodes[join.sources[s]].name);
       out.end_array();
     }
     out.end_array();
@@ -165,6 +166,21 @@ void Engine::write_input(JsonWriter& out, const NodeSpec& n, const void* input) 
 }
 
 // ---- tasks ---------------------------------------------------------------------------------------------------------
+
+void Engine::note_tasks() {
+  for (std::size_t i = 0; i < count_; ++i)
+    note_task(task(i), i > 0 && task(i - 1).spec == task(i).spec ? task(i - 1).note->ordinal + 1 : 0);
+  if (track_->writes.empty() && !journal().has_questions()) return;
+  for (std::size_t i = 0; i < count_; ++i) recall(task(i));
+}
+
+void Engine::forget(Task& t) noexcept { t.note.reset(); }
+
+bool Engine::keeps(Task& t) {
+  if (leaves(t)) return false;
+  save_result(t);
+  return true;
+}
 
 void Engine::note_task(Task& t, std::uint32_t ordinal) {
   if (!t.note) {
@@ -279,7 +295,7 @@ void Engine::pause() {
   for (std::size_t i = 0; i < count_; ++i) {
     Task& t = task(i);
     for (auto& asked : t.note->asked)
-      journal().ask(*track_, t.spec->name, path_, task_key(t), std::to_string(asked.index), interrupt_kind::inside,
+      journal().ask(*track_, t.spec->name, path(), task_key(t), std::to_string(asked.index), interrupt_kind::inside,
                     std::move(asked.payload));
   }
 }

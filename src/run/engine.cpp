@@ -20,8 +20,11 @@ const std::string start_name(START);
 
 }  // namespace
 
+const std::string Engine::no_path_;
+
 Engine::Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, Task* parent_task)
-    : run_(run), spec_(spec), path_(std::move(path)), depth_(depth), parent_task_(parent_task) {
+    : run_(run), spec_(spec), depth_(depth), parent_task_(parent_task) {
+  if (!path.empty()) path_ = std::make_unique<const std::string>(std::move(path));
   if (depth_ > max_depth)
     throw config_error(errc::bad_config, fmt::format("subgraphs are nested deeper than {}", max_depth));
 }
@@ -34,14 +37,8 @@ void Engine::begin(StateBox state) {
   phase_ = Phase::route;
   route_index_ = 0;
   joined_.clear();
-  if (!spec_.joins.empty()) {
-    joined_.resize(spec_.joins.size());
-    for (std::size_t j = 0; j < joined_.size(); ++j) {
-      joined_[j].missing = spec_.joins[j].sources.size();
-      joined_[j].seen.assign(joined_[j].missing, false);
-      joined_[j].step.assign(joined_[j].missing, 0);
-    }
-  }
+  if (!spec_.joins.empty()) joined_.reserve(spec_.joins.size());
+  for (const JoinSpec& join : spec_.joins) joined_.emplace_back(join.sources.size());
   own(first_);
   first_.node = &start_name;
 }
@@ -127,8 +124,7 @@ bool Engine::plan() {
   choose_mode();
   if (!in_place_ && updates_.size() < count_) updates_ = UpdateBlock(*spec_.ops, more_capacity_ + 1);
   for (std::size_t i = 0; i < count_; ++i) prepare(task(i));
-  if (track_ != nullptr && (!track_->writes.empty() || journal().has_questions()))
-    for (std::size_t i = 0; i < count_; ++i) recall(task(i));
+  if (track_ != nullptr) note_tasks();
   next_.clear();
   step_open_ = true;
   return true;
@@ -146,12 +142,12 @@ void Engine::check_limits() {
 
 void Engine::check_joins() const {
   for (std::size_t j = 0; j < joined_.size(); ++j) {
-    const auto& seen = joined_[j].seen;
-    if (joined_[j].missing == seen.size()) continue;
+    if (!joined_[j].waits()) continue;
+    const auto& sources = spec_.joins[j].sources;
     std::string waiting;
-    for (std::size_t s = 0; s < seen.size(); ++s)
-      if (!seen[s])
-        waiting += fmt::format("{}'{}'", waiting.empty() ? "" : ", ", spec_.nodes[spec_.joins[j].sources[s]].name);
+    for (std::size_t s = 0; s < sources.size(); ++s)
+      if (!joined_[j].seen(s))
+        waiting += fmt::format("{}'{}'", waiting.empty() ? "" : ", ", spec_.nodes[sources[s]].name);
     const auto& target = spec_.nodes[spec_.joins[j].target].name;
     throw routing_error(
         errc::routing_failed,
@@ -165,7 +161,7 @@ void Engine::check_joins() const {
 void Engine::own(Task& t) noexcept {
   t.engine = this;
   t.run = &run_.info;
-  t.path = &path_;
+  t.path = &path();
 }
 
 void Engine::make_tasks() {
@@ -177,21 +173,19 @@ void Engine::make_tasks() {
     more_capacity_ = capacity;
     for (std::size_t i = 1; i <= capacity; ++i) own(task(i));
   }
-  for (std::size_t i = 0; i < count_; ++i) {
+  Planned* planned = next_.begin();
+  for (std::size_t i = 0; i < count_; ++i, ++planned) {
     Task& t = task(i);
-    t.spec = &spec_.nodes[next_[i].node];
+    t.spec = &spec_.nodes[planned->node];
     t.node = &t.spec->name;
     t.step = steps_;
     t.index = static_cast<std::uint32_t>(i);
-    t.input = std::move(next_[i].input);
+    if (planned->input) t.input = std::move(planned->input);
     if (t.origin) t.origin.reset();
     t.state = Task::State::waiting;
     t.lane = nullptr;
     t.cancel_requested.store(false, std::memory_order_relaxed);
-    if (track_ != nullptr)
-      note_task(t, i > 0 && task(i - 1).spec == t.spec ? task(i - 1).note->ordinal + 1 : 0);
-    else if (t.note)
-      *t.note = TaskNote();
+    if (t.note && track_ == nullptr) forget(t);
   }
 }
 
@@ -240,20 +234,22 @@ void Engine::run_inline(Task& t) {
   if (failure) fail(t, std::move(failure));
 }
 
-void Engine::finished(Task& t) {
-  if (track_ != nullptr) {
-    if (leaves(t)) return;
-    save_result(t);
-  }
-  t.state = Task::State::finished;
-  if (!watched_) return;
+void Engine::publish_end(Task& t) {
   publish_result(t);
   publish_node(t, chunk_kind::node_end);
 }
 
+std::string Engine::path_of(const std::string& node) const {
+  if (!path_) return node;
+  std::string whole(*path_);
+  whole += '/';
+  whole += node;
+  return whole;
+}
+
 ErrorContext Engine::where(const Task& t) const {
   ErrorContext c;
-  c.node(path_.empty() ? t.spec->name : path_ + "/" + t.spec->name).step(steps_).attempt(t.attempt);
+  c.node(path_of(t.spec->name)).step(steps_).attempt(t.attempt);
   c.run_id(run_.info.run_id.to_string()).thread_id(run_.info.thread_id);
   return c;
 }
@@ -329,7 +325,7 @@ bool Engine::listens(stream_mode mode) const noexcept {
 
 void Engine::publish_step(chunk_kind kind) {
   if (!listens(stream_mode::debug)) return;
-  run_.channel()->push(Chunk(kind, std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, "", path_),
+  run_.channel()->push(Chunk(kind, std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, "", path()),
                              steps_, run_.info.clock->wall_now())
                            .with_text(fmt::format("step {}: {} task{}", steps_, count_, count_ == 1 ? "" : "s")));
 }
@@ -346,14 +342,14 @@ void Engine::publish_values() {
   }
   std::shared_ptr<const void> payload(copy, copy->get());
   run_.channel()->push(Chunk(chunk_kind::values,
-                             std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, "", path_), steps_,
+                             std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, "", path()), steps_,
                              run_.info.clock->wall_now())
                            .with_payload(std::move(payload), *spec_.ops));
 }
 
 void Engine::publish_node(Task& t, chunk_kind kind, std::string text) {
   if (!listens(stream_mode::debug)) return;
-  if (!t.origin) t.origin = std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, *t.node, path_);
+  if (!t.origin) t.origin = std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, *t.node, path());
   run_.channel()->push(
       Chunk(kind, t.origin, steps_, run_.info.clock->wall_now()).with_task(t.index).with_text(std::move(text)));
 }
@@ -362,7 +358,7 @@ void Engine::publish_result(Task& t) {
   if (in_place_) return;
   const bool updates = listens(stream_mode::updates), messages = listens(stream_mode::messages);
   if (!updates && !messages) return;
-  if (!t.origin) t.origin = std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, *t.node, path_);
+  if (!t.origin) t.origin = std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, *t.node, path());
   if (messages && spec_.ops->messages != nullptr) {
     auto sink = [](void* arg, const Message& m) {
       auto& task = *static_cast<Task*>(arg);

@@ -125,7 +125,7 @@ class Engine {
   std::uint64_t steps() const noexcept { return steps_ - first_step_; }
   bool is_done() const noexcept { return phase_ == Phase::done; }
   RunCore& run() noexcept { return run_; }
-  const std::string& path() const noexcept { return path_; }
+  const std::string& path() const noexcept { return path_ ? *path_ : no_path_; }
   /// The task of the enclosing graph that this engine runs for, or null.
   Task* parent_task() const noexcept { return parent_task_; }
   const Engine* parent() const noexcept { return parent_task_ != nullptr ? parent_task_->engine : nullptr; }
@@ -148,13 +148,19 @@ class Engine {
   inline void prepare(Task& t);
   inline void choose_mode();
   inline void run_inline(Task& t);
-  void finished(Task& t);
+  void finished(Task& t) {
+    if (track_ != nullptr && !keeps(t)) return;
+    t.state = Task::State::finished;
+    if (watched_) publish_end(t);
+  }
+  void publish_end(Task& t);
   inline void merge();
   void merge_updates();
   [[noreturn]] void merge_failed(const Task& t, const std::exception_ptr& e) const;
   bool cancelled() const noexcept;
   [[noreturn]] void fail(Task& t, std::exception_ptr e);
   ErrorContext where(const Task& t) const;
+  std::string path_of(const std::string& node) const;
 
   // routing.cpp
   bool route();
@@ -174,7 +180,10 @@ class Engine {
   asio::awaitable<void> open_child(Task& t);
   bool waits_for_none() const noexcept;
   bool complete() const noexcept;
+  void note_tasks();
   void note_task(Task& t, std::uint32_t ordinal);
+  bool keeps(Task& t);
+  static void forget(Task& t) noexcept;
   void recall(Task& t);
   void save_result(Task& t);
   bool leaves(Task& t);
@@ -261,7 +270,8 @@ class Engine {
 
   RunCore& run_;
   const GraphSpec& spec_;
-  const std::string path_;
+  static const std::string no_path_;
+  std::unique_ptr<const std::string> path_;  // of a subgraph
   const int depth_;
   Task* const parent_task_;
   StateBox state_;
@@ -270,7 +280,6 @@ class Engine {
   std::uint64_t steps_ = 0;
   std::uint64_t first_step_ = 0;
   Track* track_ = nullptr;    // of a durable run
-  UpdateBox pretended_;       // what is changed from outside
   bool pretending_ = false;   // no node runs
   bool step_open_ = false;    // its tasks are planned, and no checkpoint has them
   bool interrupted_ = false;  // a task waits for an answer
@@ -279,11 +288,6 @@ class Engine {
 
   Plan next_;
   std::vector<Planned> deferred_;
-  struct JoinProgress {
-    std::vector<bool> seen;           // per source
-    std::vector<std::uint64_t> step;  // in which it was seen last: several Sends to one source count once
-    std::size_t missing = 0;
-  };
   std::vector<JoinProgress> joined_;
 
   Task first_;

@@ -128,14 +128,15 @@ bool ErasedRun::done() const noexcept { return core_->done(); }
 void ErasedRun::rethrow() const { core_->rethrow(); }
 StateBox ErasedRun::take_state() { return core_->engine().take_state(); }
 run_status ErasedRun::status() const noexcept { return core_->engine().status(); }
-std::vector<Interrupt> ErasedRun::interrupts() const {
-  const auto* journal = core_->journal();
-  if (journal == nullptr || status() != run_status::interrupted) return {};
-  return journal->interrupts();
-}
-std::string ErasedRun::checkpoint_id() const {
-  const auto* journal = core_->journal();
-  return journal != nullptr ? journal->checkpoint_id() : std::string();
+std::shared_ptr<const RunEnd> ErasedRun::end() const {
+  if (thread_id().empty()) return nullptr;
+  auto end = std::make_shared<RunEnd>();
+  end->thread_id = thread_id();
+  if (const auto* journal = core_->journal(); journal != nullptr) {
+    if (status() == run_status::interrupted) end->interrupts = journal->interrupts();
+    end->checkpoint_id = journal->checkpoint_id();
+  }
+  return end;
 }
 std::uint64_t ErasedRun::steps() const noexcept { return core_->engine().steps(); }
 std::size_t ErasedRun::messages_before() const noexcept { return core_->messages_before; }
@@ -203,7 +204,7 @@ void ErasedStream::finish() {
 ErasedGraph::ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made)
     : core_(std::make_shared<detail::GraphCore>(std::move(spec), std::move(options), made)) {}
 
-ErasedRun ErasedGraph::prepare(RunInput input, const RunConfig& config, stream_mode default_modes,
+ErasedRun ErasedGraph::prepare(RunInput&& input, const RunConfig& config, stream_mode default_modes,
                                CallSite made) const {
   const auto modes = config.stream().value_or(default_modes);
   return ErasedRun(detail::RunCore::make(core_, std::move(input), config, modes, made));
@@ -212,8 +213,7 @@ ErasedRun ErasedGraph::prepare(RunInput input, const RunConfig& config, stream_m
 std::size_t ErasedGraph::stop(std::string_view thread_id) const {
   refuse_on_loop_thread("stop()", "co_await astop()");
   detail::BlockingNode::refuse_own(*core_, thread_id);
-  const std::string thread(thread_id);
-  core_->refuse_reader("stop()", &thread);
+  core_->refuse_reader("stop()", thread_id);
   const auto runs = core_->request_stop(thread_id);
   for (const auto& r : runs) r->wait_blocking();
   return runs.size();
@@ -241,7 +241,7 @@ asio::awaitable<ShutdownStats> ErasedGraph::aclose() const { return detail::Clos
 
 ShutdownStats ErasedGraph::close() const {
   refuse_on_loop_thread("close()", "co_await aclose()");
-  core_->refuse_reader("close()", nullptr);
+  core_->refuse_reader("close()", std::nullopt);
   asio::io_context loop(1);
   ShutdownStats stats;
   std::exception_ptr failure;

@@ -44,6 +44,7 @@ class Track {
   std::uint64_t call = 0;    ///< Of a subgraph: the checkpoint of the parent that this call follows.
   bool loaded = false;       ///< tip and head are known.
   std::map<std::string, std::string, std::less<>> writes;  ///< What was pending at the tip when it was loaded.
+  UpdateBox pretended;                                     ///< What is changed from outside.
 };
 
 /// A question as it is stored: where it was asked, and what the user sees of it.

@@ -81,7 +81,7 @@ asio::awaitable<void> Journal::open(Engine& engine, RunInput& input) {
   Track& top = track("");
   if (chain) adopt(top, *chain);
   engine.attach(top);
-  if (!input.resume && !input.edit) {
+  if (input.resume() == nullptr && !input.is_edit()) {
     auto work = begin_turn(engine, input, chain ? &*chain : nullptr);
     co_await std::move(work);
     co_return;
@@ -90,7 +90,7 @@ asio::awaitable<void> Journal::open(Engine& engine, RunInput& input) {
     throw storage_error(errc::checkpoint_missing,
                         fmt::format("thread '{}' has no checkpoint: start it with an input", thread),
                         ErrorContext().thread_id(thread));
-  auto work = input.edit ? edit(engine, input, *chain) : go_on(engine, *input.resume, *chain);
+  auto work = input.is_edit() ? edit(engine, input, *chain) : go_on(engine, *input.resume(), *chain);
   co_await std::move(work);
 }
 
@@ -249,7 +249,7 @@ asio::awaitable<void> Journal::edit(Engine& engine, RunInput& input, const Check
   if (!newest) top.pending = false;
   top.writes.clear();
   engine.hold();
-  if (input.as_node.empty()) {
+  if (input.as_node().empty()) {
     if (!finished) check_graph(tip);
     std::string change;
     JsonWriter out(change);
@@ -264,9 +264,9 @@ asio::awaitable<void> Journal::edit(Engine& engine, RunInput& input, const Check
     co_await settle();
     co_return;
   }
-  const auto node = spec_.find(input.as_node);
+  const auto node = spec_.find(input.as_node());
   if (!node || *node == end_node)
-    throw config_error(errc::bad_config, fmt::format("update_state as '{}', which is not a node", input.as_node));
+    throw config_error(errc::bad_config, fmt::format("update_state as '{}', which is not a node", input.as_node()));
   engine.begin(std::move(state));
   engine.pretend(*node, std::move(update), tip.step);
 }

@@ -6,16 +6,20 @@
 
 namespace agentflow::detail {
 
-void Plan::put_in_order() {
-  if (many_.empty()) return;
+void Plan::sort() {
   const auto before = [](const Planned& a, const Planned& b) {
     return a.node != b.node ? a.node < b.node : a.order < b.order;
   };
   // As they mostly are: in the order of declaration, each once.
   const auto not_before = [&](const Planned& a, const Planned& b) { return !before(a, b); };
   if (std::adjacent_find(many_.begin(), many_.end(), not_before) == many_.end()) return;
-  // Stable, because Sends that were deferred in different steps may have the same number.
-  std::stable_sort(many_.begin(), many_.end(), before);
+  // Stable, because Sends that were deferred in different steps may have the same number. Of a few, without the memory
+  // that the general way takes.
+  if (many_.size() > 16)
+    std::stable_sort(many_.begin(), many_.end(), before);
+  else
+    for (auto it = many_.begin() + 1; it != many_.end(); ++it)
+      std::rotate(std::upper_bound(many_.begin(), it, *it, before), it, it + 1);
   const auto triggered_twice = [](const Planned& a, const Planned& b) {
     return a.node == b.node && a.order == 0 && b.order == 0;
   };

@@ -52,7 +52,9 @@ class Plan {
   }
   /// Puts the tasks into the order in which the step takes them: that of declaration, then that of the Sends; a node
   /// that was triggered twice runs once.
-  void put_in_order();
+  void put_in_order() {
+    if (!many_.empty()) sort();
+  }
   void clear() noexcept {
     one_.node = end_node;
     if (one_.input) one_.input.reset();
@@ -60,10 +62,41 @@ class Plan {
   }
 
  private:
+  void sort();
   bool is_one() const noexcept { return one_.node != end_node; }
 
   Planned one_;  // where it is the only one, else without a node
   std::vector<Planned> many_;
+};
+
+/// How far a join has come.
+class JoinProgress {
+ public:
+  explicit JoinProgress(std::size_t sources) : marks_(sources), missing_(sources) {}
+
+  bool seen(std::size_t source) const noexcept { return (marks_[source] & 1) != 0; }
+  bool waits() const noexcept { return missing_ != marks_.size(); }
+  /// A source has finished in this step, from 1. True if it was the last; then the join begins anew. What finishes
+  /// several times in a step, as when several Sends start it, counts once.
+  bool note(std::size_t source, std::uint64_t step) noexcept {
+    std::uint64_t& mark = marks_[source];
+    if (mark >> 1 == step) return false;
+    const bool again = (mark & 1) != 0;
+    mark = step << 1 | 1;
+    if (again || --missing_ > 0) return false;
+    missing_ = marks_.size();
+    for (auto& m : marks_) m &= ~std::uint64_t{1};
+    return true;
+  }
+  /// Takes what is stored.
+  void restore(std::size_t source) noexcept {
+    marks_[source] |= 1;
+    --missing_;
+  }
+
+ private:
+  std::vector<std::uint64_t> marks_;  // the step a source was seen in last, and whether the join still waits with that
+  std::size_t missing_;
 };
 
 }  // namespace agentflow::detail

@@ -94,13 +94,13 @@ void Engine::pretend(NodeId node, UpdateBox update, std::uint64_t step) {
   steps_ = first_step_ = step;
   step_open_ = true;
   count_ = 1;
-  pretended_ = std::move(update);
+  track_->pretended = std::move(update);
   Task& t = first_;
   t.spec = &spec_.nodes[node];
   t.node = &t.spec->name;
   t.step = ++steps_;
   note_task(t, 0);
-  t.io.update = pretended_.get();
+  t.io.update = track_->pretended.get();
   t.state = Task::State::finished;
   save_result(t);
   next_.clear();
@@ -166,9 +166,7 @@ void Engine::read_joins(const JsonReader& in, const std::map<std::string, std::s
           fmt::format("the stored run waits at a join to '{}' that this graph does not have", spec_.nodes[target].name),
           ErrorContext().thread_id(run_.info.thread_id));
     for (std::size_t s = 0; s < spec_.joins[j].sources.size(); ++s) {
-      const bool has = std::find(seen.begin(), seen.end(), spec_.joins[j].sources[s]) != seen.end();
-      joined_[j].seen[s] = has;
-      joined_[j].missing -= has;
+      if (std::find(seen.begin(), seen.end(), spec_.joins[j].sources[s]) != seen.end()) joined_[j].restore(s);
     }
   }
 }

@@ -12,6 +12,12 @@ namespace agentflow::detail {
 
 bool Engine::route() {
   if (from_start_) return route_from(spec_.start, first_);
+  if (count_ == 1 && first_.spec->out.is_plain && first_.io.targets.empty()) {
+    // One node after another, as in most steps of most graphs.
+    const NodeId next = first_.spec->out.targets[0];
+    if (next != end_node && first_.state == Task::State::finished) next_.push_back(next);
+    return false;
+  }
   for (; route_task_ < count_; ++route_task_, route_index_ = 0) {
     Task& t = task(route_task_);
     if (t.state != Task::State::finished) continue;
@@ -29,15 +35,8 @@ bool Engine::route_from(const Outgoing& out, Task& t) {
     if (out.targets.size() > 1 && next_.empty()) next_.reserve(out.targets.size());
     for (auto id : out.targets)
       if (id != end_node) trigger(id);
-    for (const auto& slot : out.joins) {
-      auto& progress = joined_[slot.join];
-      if (std::exchange(progress.step[slot.source], steps_) == steps_ || progress.seen[slot.source]) continue;
-      progress.seen[slot.source] = true;
-      if (--progress.missing > 0) continue;
-      progress.missing = progress.seen.size();
-      progress.seen.assign(progress.missing, false);
-      trigger(spec_.joins[slot.join].target);
-    }
+    for (const auto& slot : out.joins)
+      if (joined_[slot.join].note(slot.source, steps_)) trigger(spec_.joins[slot.join].target);
   }
   for (; route_index_ < out.routers.size(); ++route_index_) {
     const RouterSpec& r = out.routers[route_index_];
@@ -141,10 +140,7 @@ void Engine::trigger(NodeId id) {
 
 void Engine::routing_failed(const std::string& from, const std::string& why, std::exception_ptr cause) {
   ErrorContext where;
-  where.node(path_.empty() ? from : path_ + "/" + from)
-      .step(steps_)
-      .run_id(run_.info.run_id.to_string())
-      .thread_id(run_.info.thread_id);
+  where.node(path_of(from)).step(steps_).run_id(run_.info.run_id.to_string()).thread_id(run_.info.thread_id);
   routing_error e(errc::routing_failed, fmt::format("routing from '{}' failed: {}", from, why), where);
   if (!cause) throw e;
   try {

@@ -13,202 +13,12 @@
 #include <asio/use_awaitable.hpp>
 #include <fmt/format.h>
 #include <spdlog/logger.h>
-#include <spdlog/sinks/stdout_sinks.h>
 
 #include "async/inline_executor.hpp"
 #include "async/sleep_on.hpp"
 #include "core/json_text.hpp"
 
-namespace agentflow {
-
-std::string_view to_string(run_status status) noexcept {
-  switch (status) {
-    case run_status::completed: return "completed";
-    case run_status::stopped: return "stopped";
-    case run_status::interrupted: return "interrupted";
-    case run_status::drained: return "drained";
-  }
-  return "unknown";
-}
-
-}  // namespace agentflow
-
 namespace agentflow::detail {
-
-// ---- the graph -----------------------------------------------------------------------------------------------------
-
-namespace {
-
-std::shared_ptr<spdlog::logger> logger_for(const CompileOptions& options, bool debug) {
-  if (options.logger() || !debug) return options.logger();
-  auto logger = std::make_shared<spdlog::logger>("agentflow", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  logger->set_level(spdlog::level::warn);
-  return logger;
-}
-
-/// Cancels what runs behind the graph, and waits for its end within bounds.
-void close_background(const std::shared_ptr<Background>& background) {
-  asio::io_context loop(1);
-  auto done = [&loop](const std::exception_ptr&, const ShutdownPart&) { loop.stop(); };
-  asio::co_spawn(loop, Background::close(background, std::chrono::nanoseconds::zero()), std::move(done));
-  loop.run();
-}
-
-}  // namespace
-
-GraphCore::GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made)
-    : spec_(std::move(spec)),
-      options_(std::move(options)),
-      debug_(options_.debug() ? options_.debug() : debug_mode()),
-      logger_(logger_for(options_, debug_.has_value())),
-      made_(made),
-      background_(std::make_shared<Background>(logger_)),
-      publishing_(options_.publisher() ? std::make_unique<Publishing>(options_.publisher(), options_.published(),
-                                                                      options_.publisher_capacity(), logger_)
-                                       : nullptr),
-      closing_(*this) {
-  check_durable(*spec_, options_);
-  if (options_.checkpointer()) fingerprint_ = fingerprint_of(*spec_);
-}
-
-GraphCore::~GraphCore() {
-  // Runs hold the graph, so there are none.
-  if (closing_.finished() || !has_run_) return;
-  try {
-    if (const auto running = background_->running(); running > 0) {
-      warn(fmt::format("the graph is destroyed unclosed: {} background tasks are cancelled", running));
-      // On a thread that runs a loop they may be waiting for that very loop: there they end later.
-      if (on_loop_thread())
-        background_->cancel_all();
-      else
-        close_background(background_);
-    }
-    if (debug_)
-      warn(fmt::format("the graph compiled at {}:{} was destroyed without close() or aclose()", made_.file(),
-                       made_.line()));
-  } catch (...) {
-    // No memory for it: they go on until they end.
-  }
-}
-
-void GraphCore::warn(const std::string& text) const noexcept {
-  if (!logger_) return;
-  try {
-    logger_->warn(text);
-  } catch (...) {
-    // A logger that throws has nobody to tell.
-  }
-}
-
-std::size_t GraphCore::drain_runs() {
-  std::size_t begun = 0;
-  std::lock_guard lock(mutex_);
-  for (RunCore* r = runs_; r != nullptr; r = r->next_) {
-    r->request_drain();
-    begun += r->begun_ && !r->done();
-  }
-  return begun;
-}
-
-template <class F>
-std::vector<std::shared_ptr<RunCore>> GraphCore::runs(F which) {
-  std::vector<std::shared_ptr<RunCore>> found;
-  std::shared_ptr<RunCore> run;  // the last owner of a run takes this mutex: it must not be one of ours in there
-  std::lock_guard lock(mutex_);
-  for (RunCore* r = runs_; r != nullptr; r = r->next_) {
-    if (!which(*r)) continue;
-    run = r->weak_from_this().lock();
-    if (run) found.push_back(run);
-  }
-  return found;
-}
-
-void GraphCore::cancel_runs() {
-  for (const auto& r : runs([](const RunCore&) { return true; })) r->request_cancel();
-}
-
-void GraphCore::refuse_reader(std::string_view call, const std::string* thread_id) {
-  const auto mine = runs([&](const RunCore& r) {
-    return !r.done() && r.read_by() == std::this_thread::get_id() &&
-           (thread_id == nullptr || r.info.thread_id == *thread_id);
-  });
-  if (mine.empty()) return;
-  throw nested_loop_error(errc::nested_loop,
-                          fmt::format("{} is called by the thread that reads the stream of such a run, and would wait "
-                                      "for itself: use Stream::stop(), and read the stream to its end",
-                                      call));
-}
-
-std::size_t GraphCore::live_runs(std::shared_ptr<ParkingSpot>& place, std::shared_ptr<ParkingSpot> spot) {
-  std::size_t live = 0;
-  std::lock_guard lock(mutex_);
-  for (const RunCore* r = runs_; r != nullptr; r = r->next_) live += r->begun_ && !r->done();
-  place = live > 0 ? std::move(spot) : nullptr;
-  return live;
-}
-
-ShutdownPart GraphCore::ended_runs(const ShutdownPart& counts) {
-  std::lock_guard lock(mutex_);
-  return counts;
-}
-
-void GraphCore::wake(const std::shared_ptr<ParkingSpot>& place) {
-  std::lock_guard lock(mutex_);
-  if (place) place->unpark();
-}
-
-BlockingPool& GraphCore::pool() {
-  std::lock_guard lock(mutex_);
-  if (!pool_) pool_ = std::make_unique<BlockingPool>(options_.blocking_threads());
-  return *pool_;
-}
-
-void GraphCore::add(RunCore& run) {
-  std::lock_guard lock(mutex_);
-  run.listed_ = true;
-  if (closing_.begun()) throw graph_closed_error(errc::graph_closed, "the graph is closed: it starts no new runs");
-  has_run_.store(true, std::memory_order_relaxed);
-  run.next_ = runs_;
-  if (runs_ != nullptr) runs_->prev_ = &run;
-  runs_ = &run;
-}
-
-void GraphCore::remove(RunCore& run) noexcept {
-  if (!run.listed_) return;
-  std::lock_guard lock(mutex_);
-  if (run.prev_ != nullptr)
-    run.prev_->next_ = run.next_;
-  else if (runs_ == &run)
-    runs_ = run.next_;
-  if (run.next_ != nullptr) run.next_->prev_ = run.prev_;
-  run.next_ = run.prev_ = nullptr;
-  if (run.begun_ && !run.refused()) closing_.run_ended(run);
-  if (waiting_ > 0) ended_.notify_all();
-}
-
-void GraphCore::wait_for(const RunCore& run) {
-  std::unique_lock lock(mutex_);
-  ++waiting_;
-  ended_.wait(lock, [&run] { return run.done(); });
-  --waiting_;
-}
-
-std::vector<std::shared_ptr<RunCore>> GraphCore::older_runs(const RunCore& run) {
-  std::vector<std::shared_ptr<RunCore>> older;
-  std::lock_guard lock(mutex_);
-  for (RunCore* r = run.next_; r != nullptr; r = r->next_)
-    if (r->info.thread_id == run.info.thread_id && r->begun_)
-      if (auto alive = r->weak_from_this().lock()) older.push_back(std::move(alive));
-  return older;
-}
-
-std::vector<std::shared_ptr<RunCore>> GraphCore::request_stop(std::string_view thread_id) {
-  auto found = runs([thread_id](const RunCore& r) { return r.info.thread_id == thread_id; });
-  for (auto& r : found) r->request_stop();
-  // A stream that nobody has begun to read will stop at once when it is, which may be never: it is not waited for.
-  std::erase_if(found, [](const auto& r) { return !r->begun_; });
-  return found;
-}
 
 thread_local const BlockingNode* BlockingNode::current_ = nullptr;
 
@@ -250,13 +60,13 @@ namespace {
 
 void check(const RunConfig& c) {
   const auto& id = c.thread_id();
-  if (id.size() > 255 || find_invalid_utf8(id) != all_valid ||
-      std::any_of(id.begin(), id.end(), [](unsigned char ch) { return ch < 0x20 || ch == 0x7f; }))
+  if (!id.empty() && (id.size() > 255 || find_invalid_utf8(id) != all_valid ||
+                      std::any_of(id.begin(), id.end(), [](unsigned char ch) { return ch < 0x20 || ch == 0x7f; })))
     throw config_error(errc::bad_config, "thread_id is longer than 255 bytes, not UTF-8, or has control characters");
   if (c.recursion_limit() == 0) throw config_error(errc::bad_config, "recursion_limit must be at least 1");
   if (c.timeout() && *c.timeout() <= std::chrono::nanoseconds::zero())
     throw config_error(errc::bad_config, "the timeout of a run must be positive");
-  if (!c.checkpoint().empty() && c.thread_id().empty())
+  if (!c.is_usual() && !c.checkpoint().empty() && c.thread_id().empty())
     throw config_error(errc::not_durable, "a checkpoint is of a thread: give RunConfig().thread_id() too");
   if (c.stream_capacity() == 0) throw config_error(errc::bad_config, "stream_capacity must be at least 1");
 }
@@ -264,8 +74,8 @@ void check(const RunConfig& c) {
 /// A run that is not stored cannot do what only a stored one can.
 void check_not_durable(const RunConfig& c, const RunInput& input) {
   const char* what = nullptr;
-  if (input.resume) what = "af::Resume";
-  if (input.edit) what = "update_state()";
+  if (input.resume() != nullptr) what = "af::Resume";
+  if (input.is_edit()) what = "update_state()";
   if (!c.checkpoint().empty()) what = "a checkpoint to start from";
   if (!c.interrupt_before().empty() || !c.interrupt_after().empty()) what = "interrupt_before or interrupt_after";
   if (what != nullptr)
@@ -275,15 +85,15 @@ void check_not_durable(const RunConfig& c, const RunInput& input) {
 
 }  // namespace
 
-RunCore::RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config, stream_mode modes,
+RunCore::RunCore(std::shared_ptr<GraphCore> graph, RunInput&& input, const RunConfig& config, stream_mode modes,
                  CallSite made)
-    : graph_(std::move(graph)), config_(config), engine_(*this, graph_->spec(), std::string(), 0, nullptr) {
+    : graph_(std::move(graph)),
+      config_(config),
+      info(config_.thread_id(), config_.context(), *graph_->options().clock()),
+      engine_(*this, graph_->spec(), std::string(), 0, nullptr) {
   check(config_);
   info.run_id = RunId::make();
-  info.thread_id = config_.thread_id();
-  info.clock = graph_->options().clock();
   info.store = graph_->options().store().get();
-  info.user = config_.context();
   info.user_type = config_.context_type();
   if (auto* tap = graph_->publishing(); modes != stream_mode::none || tap != nullptr) {
     info.events = std::make_unique<EventChannel>(modes, config_.stream_capacity(), tap);
@@ -299,14 +109,14 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConf
     journal_ = std::make_unique<Journal>(*this, graph_->options().checkpointer(), graph_->options());
     input_ = std::make_unique<RunInput>(std::move(input));
   } else {
-    check_not_durable(config_, input);
+    if (!config_.is_usual() || input.resume() != nullptr || input.is_edit()) check_not_durable(config_, input);
     StateBox state = std::move(input).initial(*graph_->spec().ops);
     count_messages(state);
     engine_.begin(std::move(state));
   }
 }
 
-std::shared_ptr<RunCore> RunCore::make(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config,
+std::shared_ptr<RunCore> RunCore::make(std::shared_ptr<GraphCore> graph, RunInput&& input, const RunConfig& config,
                                        stream_mode modes, CallSite made) {
   auto run = std::make_shared<RunCore>(graph, std::move(input), config, modes, made);
   graph->add(*run);
@@ -408,7 +218,7 @@ void RunCore::started() {
       run->note_cancellation();
       run->root_.emit(asio::cancellation_type::terminal);
     };
-    timer_ = info.clock->schedule(executor_, *deadline_, std::move(fire));
+    timer_ = info.clock->schedule(*executor_, *deadline_, std::move(fire));
   }
   if (listening()) publish_run(chunk_kind::run_start, "run started");
 }
@@ -491,7 +301,7 @@ void RunCore::close_up() noexcept {
     done_.store(true, std::memory_order_release);
     waiters.swap(waiters_);
     // An executor must not outlive its context; handles of the run may.
-    if (executor_) executor_ = {};
+    executor_.reset();
     borrowed_ = nullptr;
   }
   graph_->remove(*this);
@@ -528,7 +338,7 @@ void RunCore::request_cancel() noexcept {
   if (done() || !executor_) return;
   // Emission must happen on the run's strand: it races with completions anywhere else.
   lot_->while_open([this] {
-    post_surely(executor_, [self = shared_from_this()] { self->root_.emit(asio::cancellation_type::terminal); });
+    post_surely(*executor_, [self = shared_from_this()] { self->root_.emit(asio::cancellation_type::terminal); });
   });
 }
 
@@ -562,13 +372,13 @@ void RunCore::spawn_background(std::string name, asio::awaitable<void> work,
           errc::cancelled,
           fmt::format("background task '{}' is not started: the run's event loop was destroyed", name));
     if (executor_) {
-      ex = without_watch(executor_);
+      ex = without_watch(*executor_);
     } else if (borrowed_ != nullptr) {
       ex = *borrowed_;
     } else {
-      if (!extras_) extras_ = std::make_unique<Extras>();
-      if (!extras_->loop) extras_->loop = std::make_unique<asio::io_context>(1);
-      ex = extras_->loop->get_executor();
+      auto& loop = any_extras().loop;
+      if (!loop) loop = std::make_unique<asio::io_context>(1);
+      ex = loop->get_executor();
     }
   }
   graph_->background()->spawn(ex, std::move(name), std::move(work), limit);
@@ -580,8 +390,11 @@ void RunCore::rethrow() const {
 
 std::uint64_t RunCore::random() {
   // SplitMix64 (Steele, Lea, Flood 2014): enough for jitter, and eight bytes.
-  if (random_ == 0) random_ = std::hash<RunId>()(info.run_id);
-  std::uint64_t z = (random_ += 0x9e3779b97f4a7c15u);
+  std::unique_lock lock(mutex_);
+  std::uint64_t& state = any_extras().random;
+  lock.unlock();
+  if (state == 0) state = std::hash<RunId>()(info.run_id);
+  std::uint64_t z = (state += 0x9e3779b97f4a7c15u);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
   return z ^ (z >> 31);

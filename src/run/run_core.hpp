@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Private: a run, and the graph that runs belong to.
+// Private: a run.
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <exception>
 #include <map>
 #include <memory>
@@ -21,88 +20,15 @@
 #include <asio/io_context.hpp>
 
 #include <agentflow/core/call_site.hpp>
-#include <agentflow/graph/graph_spec.hpp>
 #include <agentflow/run/options.hpp>
 #include <agentflow/run/run_input.hpp>
 
-#include "async/blocking_pool.hpp"
-#include "async/loop_guard.hpp"
-#include "run/background.hpp"
-#include "run/closing.hpp"
 #include "run/engine.hpp"
 #include "run/event_channel.hpp"
+#include "run/graph_core.hpp"
 #include "run/journal.hpp"
-#include "run/publishing.hpp"
 
 namespace agentflow::detail {
-
-class RunCore;
-
-/// A compiled graph: what all its runs share.
-class GraphCore {
- public:
-  GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made);
-  ~GraphCore();
-
-  const GraphSpec& spec() const noexcept { return *spec_; }
-  const std::shared_ptr<const GraphSpec>& shared_spec() const noexcept { return spec_; }
-  const CompileOptions& options() const noexcept { return options_; }
-  /// Of debug mode; null where it is off.
-  const DebugOptions* debug() const noexcept { return debug_ ? &*debug_ : nullptr; }
-  /// The graph's logger; in debug mode there always is one.
-  const std::shared_ptr<spdlog::logger>& logger() const noexcept { return logger_; }
-  BlockingPool& pool();
-  /// Of a graph with a checkpointer.
-  std::uint64_t fingerprint() const noexcept { return fingerprint_; }
-
-  Closing& closing() noexcept { return closing_; }
-  const std::shared_ptr<Background>& background() const noexcept { return background_; }
-  /// Null where the graph has no publisher.
-  Publishing* publishing() const noexcept { return publishing_.get(); }
-  void warn(const std::string& text) const noexcept;
-
-  // For the close: the runs that have begun and not ended.
-  /// Asks all of them to end at their next step; gives how many there are.
-  std::size_t drain_runs();
-  void cancel_runs();
-  /// How many there are; if any, `spot` is kept in `place` to be woken when one ends.
-  std::size_t live_runs(std::shared_ptr<ParkingSpot>& place, std::shared_ptr<ParkingSpot> spot);
-  ShutdownPart ended_runs(const ShutdownPart& counts);
-  void wake(const std::shared_ptr<ParkingSpot>& place);
-
-  void add(RunCore& run);
-  void remove(RunCore& run) noexcept;
-  /// The runs of the same thread that were made before this one and have been started.
-  std::vector<std::shared_ptr<RunCore>> older_runs(const RunCore& run);
-  /// Blocks until a run has ended.
-  void wait_for(const RunCore& run);
-  /// Asks the runs of a thread to stop; gives how many there were.
-  std::vector<std::shared_ptr<RunCore>> request_stop(std::string_view thread_id);
-  /// Throws `nested_loop_error` on the thread that reads the stream of a run that `call` would wait for: one of a
-  /// thread, or any.
-  void refuse_reader(std::string_view call, const std::string* thread_id);
-
- private:
-  /// The runs that are there and answer to `which`.
-  template <class F>
-  std::vector<std::shared_ptr<RunCore>> runs(F which);
-
-  const std::shared_ptr<const GraphSpec> spec_;
-  const CompileOptions options_;
-  std::uint64_t fingerprint_ = 0;
-  const std::optional<DebugOptions> debug_;
-  const std::shared_ptr<spdlog::logger> logger_;
-  const CallSite made_;
-  std::atomic<bool> has_run_{false};
-  std::mutex mutex_;
-  std::condition_variable ended_;  // some run
-  std::size_t waiting_ = 0;        // for that
-  RunCore* runs_ = nullptr;
-  std::unique_ptr<BlockingPool> pool_;
-  const std::shared_ptr<Background> background_;
-  const std::unique_ptr<Publishing> publishing_;
-  Closing closing_;
-};
 
 /// Marks this thread as running a blocking node: it must not wait for the run of the node, nor for one that waits for
 /// it because that one's blocking node called invoke().
@@ -139,11 +65,15 @@ class RunLog final : public LogSink {
 
 /// One run: the engine, its events, who waits for it. Shared by the driver and the handles.
 class RunCore : public std::enable_shared_from_this<RunCore> {
+  std::shared_ptr<GraphCore> graph_;
+  const RunConfig config_;
+
  public:
-  RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config, stream_mode modes, CallSite made);
+  RunCore(std::shared_ptr<GraphCore> graph, RunInput&& input, const RunConfig& config, stream_mode modes,
+          CallSite made);
   ~RunCore();
   /// Makes a run that its graph knows of.
-  static std::shared_ptr<RunCore> make(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config,
+  static std::shared_ptr<RunCore> make(std::shared_ptr<GraphCore> graph, RunInput&& input, const RunConfig& config,
                                        stream_mode modes, CallSite made);
 
   RunInfo info;
@@ -165,7 +95,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   /// That of the driver, once it is launched.
   asio::any_io_executor executor() noexcept {
     std::lock_guard lock(mutex_);
-    return executor_;
+    return executor_.value_or(asio::any_io_executor());
   }
   /// For the driver that sees itself being cancelled.
   void note_cancellation() noexcept { info.cancelled.store(true, std::memory_order_relaxed); }
@@ -212,6 +142,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   /// What few runs need: in an allocation of its own, so that the others stay small.
   struct Extras {
     CallSite made;                           // in debug mode
+    std::uint64_t random = 0;                // the generator's state
     std::mutex mutex;                        // guards what follows
     std::map<const Task*, Watch*> awaiting;  // in debug mode: what follows the code that is awaited
     std::unique_ptr<asio::io_context> loop;  // of background tasks, where the run has none
@@ -231,14 +162,16 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
  private:
   friend class GraphCore;
   struct Finisher;
+  Extras& any_extras() {
+    if (!extras_) extras_ = std::make_unique<Extras>();
+    return *extras_;
+  }
   asio::awaitable<void> drive_durable();
   bool listening() noexcept;
   void start_time();
   void publish_run(chunk_kind kind, std::string text);
   std::exception_ptr translate(std::exception_ptr e) const;
 
-  std::shared_ptr<GraphCore> graph_;
-  RunConfig config_;
   Engine engine_;
   std::unique_ptr<RunInput> input_;  // of a durable run, until it is taken
   std::unique_ptr<Journal> journal_;
@@ -253,12 +186,11 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   std::atomic<bool> launched_{false};
   std::atomic<bool> begun_{false};
   std::exception_ptr error_;
-  std::uint64_t random_ = 0;
   std::atomic<std::thread::id> reader_{};
   bool listed_ = false;
 
   std::mutex mutex_;  // guards what follows
-  asio::any_io_executor executor_;
+  std::optional<asio::any_io_executor> executor_;
   std::shared_ptr<ParkingLot> lot_;  // of its context
   const asio::any_io_executor* borrowed_ = nullptr;
   std::unique_ptr<Extras> extras_;

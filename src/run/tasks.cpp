@@ -148,14 +148,13 @@ asio::awaitable<void> Engine::call(Task& t) {
 asio::awaitable<void> Engine::meet(Need need) {
   if (need == Need::many) return run_many();
   if (need == Need::route) return run_router();
+  if (need == Need::commit) return commit_step();
   return give_way(need);
 }
 
 asio::awaitable<void> Engine::give_way(Need need) {
   co_await leave_user_code();
-  if (need == Need::commit)
-    co_await commit_step();
-  else if (need == Need::room)
+  if (need == Need::room)
     co_await run_.channel()->room();
   else
     co_await asio::post(asio::use_awaitable);
@@ -373,8 +372,7 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
 // ---- subgraphs and routers -----------------------------------------------------------------------------------------
 
 void Engine::make_child(Task& t) {
-  auto path = path_.empty() ? t.spec->name : path_ + "/" + t.spec->name;
-  t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), std::move(path), depth_ + 1, &t);
+  t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), path_of(t.spec->name), depth_ + 1, &t);
 }
 
 void Engine::enter_child(Task& t) {

@@ -29,7 +29,7 @@ std::string_view words(Part part) noexcept {
 Watch::Watch(RunCore& run)
     : run_(run.weak_from_this()),
       key_(&run),
-      clock_(run.info.clock),
+      clock_(run.graph().options().clock()),
       limit_(run.debug()->slow_step()),
       since_(clock_->now()) {}
 

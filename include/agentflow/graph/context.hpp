@@ -69,12 +69,16 @@ class AGENTFLOW_VISIBLE LogSink {
 /// What all tasks of one run share.
 class RunInfo {
  public:
+  /// What it refers to belongs to the run's options and its graph.
+  RunInfo(const std::string& thread, const std::shared_ptr<void>& user_context, Clock& time) noexcept
+      : thread_id(thread), user(user_context), clock(&time) {}
+
   RunId run_id;
-  std::string thread_id;
-  std::shared_ptr<Clock> clock;
-  Store* store = nullptr;
-  std::shared_ptr<void> user;
+  const std::string& thread_id;
+  const std::shared_ptr<void>& user;
   const std::type_info* user_type = nullptr;
+  Clock* clock;
+  Store* store = nullptr;
   std::unique_ptr<EventSink> events;
   std::unique_ptr<LogSink> logger;
   std::atomic<bool> stop_requested{false};

@@ -44,6 +44,7 @@ class Outgoing {
   std::vector<NodeId> targets;
   std::vector<JoinSlot> joins;
   std::vector<RouterSpec> routers;
+  bool is_plain = false;  ///< One target, END or a node that is triggered like most, and nothing to ask.
   bool empty() const noexcept { return targets.empty() && joins.empty() && routers.empty(); }
 };
 

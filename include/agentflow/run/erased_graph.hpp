@@ -30,6 +30,14 @@ class GraphCore;
 class RunCore;
 }  // namespace detail
 
+/// What the run of a thread gives besides its state; of a run that is not stored the thread's id alone.
+class RunEnd {
+ public:
+  std::string thread_id;
+  std::vector<Interrupt> interrupts;
+  std::string checkpoint_id;
+};
+
 /// One run, as its owner holds it. Destroying the handle of a run that is under way cancels it.
 ///
 /// **Thread safety** Distinct objects: safe. Shared objects: `stop` and `cancel` from any thread; the rest from one.
@@ -61,9 +69,8 @@ class AGENTFLOW_API ErasedRun {
   StateBox take_state();
   run_status status() const noexcept;
   std::uint64_t steps() const noexcept;
-  /// What an interrupted run waits for, and the checkpoint it ended at; once it is done.
-  std::vector<Interrupt> interrupts() const;
-  std::string checkpoint_id() const;
+  /// Of a run that is done; null where it has no thread.
+  std::shared_ptr<const RunEnd> end() const;
   /// How many messages the input had, if it is a conversation.
   std::size_t messages_before() const noexcept;
   const RunId& run_id() const noexcept;
@@ -106,7 +113,7 @@ class AGENTFLOW_API ErasedGraph {
   ///
   /// **Errors** `graph_closed_error` once the graph is closed or being closed; `config_error` for a config that makes
   /// no sense.
-  ErasedRun prepare(RunInput input, const RunConfig& config, stream_mode default_modes, CallSite made = {}) const;
+  ErasedRun prepare(RunInput&& input, const RunConfig& config, stream_mode default_modes, CallSite made = {}) const;
   std::size_t stop(std::string_view thread_id) const;
   asio::awaitable<std::size_t> astop(std::string thread_id) const;
 

@@ -194,7 +194,7 @@ class CompileOptions {
 static_assert(!std::is_aggregate_v<CompileOptions>);
 
 /// Options of one run.
-class RunConfig {
+class AGENTFLOW_API RunConfig {
  public:
   RunConfig() = default;
   /// Names the thread (the conversation) the run belongs to: `stop(thread_id)` finds it by that. With a checkpointer
@@ -249,33 +249,33 @@ class RunConfig {
   }
   /// Shuffles the order in which the ready nodes of a step are started; results never depend on it. For tests.
   RunConfig& shuffle(std::uint64_t seed) & {
-    shuffle_ = seed;
+    set_rare().shuffle = seed;
     return *this;
   }
   RunConfig&& shuffle(std::uint64_t seed) && { return std::move(shuffle(seed)); }
 
   /// When what this run has done is stored. Default: as the graph says.
   RunConfig& durability(agentflow::durability mode) & {
-    durability_ = mode;
+    set_rare().durability = mode;
     return *this;
   }
   RunConfig&& durability(agentflow::durability mode) && { return std::move(durability(mode)); }
   /// What to do when another run has the thread. Default: as the graph says.
   RunConfig& on_busy(agentflow::on_busy rule) & {
-    on_busy_ = rule;
+    set_rare().on_busy = rule;
     return *this;
   }
   RunConfig&& on_busy(agentflow::on_busy rule) && { return std::move(on_busy(rule)); }
   /// More nodes before which, and after which, this run waits.
   RunConfig& interrupt_before(std::vector<std::string> nodes) & {
-    interrupt_before_ = std::move(nodes);
+    set_rare().interrupt_before = std::move(nodes);
     return *this;
   }
   RunConfig&& interrupt_before(std::vector<std::string> nodes) && {
     return std::move(interrupt_before(std::move(nodes)));
   }
   RunConfig& interrupt_after(std::vector<std::string> nodes) & {
-    interrupt_after_ = std::move(nodes);
+    set_rare().interrupt_after = std::move(nodes);
     return *this;
   }
   RunConfig&& interrupt_after(std::vector<std::string> nodes) && {
@@ -284,19 +284,19 @@ class RunConfig {
   /// Starts from this checkpoint of the thread instead of the newest: the run begins a branch, and what is stored
   /// stays as it is. Default: the newest.
   RunConfig& checkpoint(std::string id) & {
-    checkpoint_ = std::move(id);
+    set_rare().checkpoint = std::move(id);
     return *this;
   }
   RunConfig&& checkpoint(std::string id) && { return std::move(checkpoint(std::move(id))); }
   /// Lets new input drop the open interrupts of the thread. Default: it is a `resume_error`.
   RunConfig& discard_interrupts(bool on = true) & {
-    discard_interrupts_ = on;
+    set_rare().discard_interrupts = on;
     return *this;
   }
   RunConfig&& discard_interrupts(bool on = true) && { return std::move(discard_interrupts(on)); }
   /// As `CompileOptions::accept_graph_change`, for this run.
   RunConfig& accept_graph_change(std::map<std::string, std::string> renamed) & {
-    graph_change_ = std::move(renamed);
+    set_rare().graph_change = std::move(renamed);
     return *this;
   }
   RunConfig&& accept_graph_change(std::map<std::string, std::string> renamed) && {
@@ -304,11 +304,13 @@ class RunConfig {
   }
   /// A JSON object that is stored with each checkpoint of the run, for `HistoryOptions` and people. Default: none.
   RunConfig& metadata(JsonValue object) & {
-    metadata_ = std::move(object);
+    set_rare().metadata = std::move(object);
     return *this;
   }
   RunConfig&& metadata(JsonValue object) && { return std::move(metadata(std::move(object))); }
 
+  /// Whether it leaves alone what only few runs set: all from `shuffle` on.
+  bool is_usual() const noexcept { return !rare_; }
   const std::string& thread_id() const noexcept { return thread_id_; }
   std::uint64_t recursion_limit() const noexcept { return recursion_limit_; }
   std::size_t max_concurrency() const noexcept { return max_concurrency_; }
@@ -317,17 +319,32 @@ class RunConfig {
   std::size_t stream_capacity() const noexcept { return stream_capacity_; }
   const std::shared_ptr<void>& context() const noexcept { return user_; }
   const std::type_info* context_type() const noexcept { return user_type_; }
-  const std::optional<std::uint64_t>& shuffle() const noexcept { return shuffle_; }
-  const std::optional<agentflow::durability>& durability() const noexcept { return durability_; }
-  const std::optional<agentflow::on_busy>& on_busy() const noexcept { return on_busy_; }
-  const std::vector<std::string>& interrupt_before() const noexcept { return interrupt_before_; }
-  const std::vector<std::string>& interrupt_after() const noexcept { return interrupt_after_; }
-  const std::string& checkpoint() const noexcept { return checkpoint_; }
-  bool discard_interrupts() const noexcept { return discard_interrupts_; }
-  const std::optional<std::map<std::string, std::string>>& graph_change() const noexcept { return graph_change_; }
-  const JsonValue& metadata() const noexcept { return metadata_; }
+  const std::optional<std::uint64_t>& shuffle() const noexcept { return rare().shuffle; }
+  const std::optional<agentflow::durability>& durability() const noexcept { return rare().durability; }
+  const std::optional<agentflow::on_busy>& on_busy() const noexcept { return rare().on_busy; }
+  const std::vector<std::string>& interrupt_before() const noexcept { return rare().interrupt_before; }
+  const std::vector<std::string>& interrupt_after() const noexcept { return rare().interrupt_after; }
+  const std::string& checkpoint() const noexcept { return rare().checkpoint; }
+  bool discard_interrupts() const noexcept { return rare().discard_interrupts; }
+  const std::optional<std::map<std::string, std::string>>& graph_change() const noexcept { return rare().graph_change; }
+  const JsonValue& metadata() const noexcept { return rare().metadata; }
 
  private:
+  /// What few runs set, so that the others stay small. Copies of the options share it; it is replaced, not changed.
+  struct Rare {
+    std::optional<std::uint64_t> shuffle;
+    std::optional<agentflow::durability> durability;
+    std::optional<agentflow::on_busy> on_busy;
+    std::vector<std::string> interrupt_before, interrupt_after;
+    std::string checkpoint;
+    bool discard_interrupts = false;
+    std::optional<std::map<std::string, std::string>> graph_change;
+    JsonValue metadata;
+  };
+  static const Rare& usual() noexcept;
+  const Rare& rare() const noexcept { return rare_ ? *rare_ : usual(); }
+  Rare& set_rare();
+
   std::string thread_id_;
   std::uint64_t recursion_limit_ = 25;
   std::size_t max_concurrency_ = 0;
@@ -336,14 +353,7 @@ class RunConfig {
   std::size_t stream_capacity_ = 256;
   std::shared_ptr<void> user_;
   const std::type_info* user_type_ = nullptr;
-  std::optional<std::uint64_t> shuffle_;
-  std::optional<agentflow::durability> durability_;
-  std::optional<agentflow::on_busy> on_busy_;
-  std::vector<std::string> interrupt_before_, interrupt_after_;
-  std::string checkpoint_;
-  bool discard_interrupts_ = false;
-  std::optional<std::map<std::string, std::string>> graph_change_;
-  JsonValue metadata_;
+  std::shared_ptr<Rare> rare_;
 };
 static_assert(!std::is_aggregate_v<RunConfig>);
 

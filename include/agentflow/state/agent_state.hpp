@@ -3,7 +3,9 @@
 #pragma once
 
 #include <concepts>
+#include <vector>
 
+#include <agentflow/core/config.hpp>
 #include <agentflow/state/list.hpp>
 #include <agentflow/state/message.hpp>
 #include <agentflow/state/update.hpp>
@@ -13,7 +15,7 @@ namespace agentflow {
 /// The default state: a conversation. Messages merge by id (`add_messages`), in the order of declared nodes.
 /// For more fields write your own struct with a `List<Message> messages` and the same reducer: every helper that
 /// takes messages works with it.
-struct AgentState {
+struct AGENTFLOW_VISIBLE AgentState {
   List<Message> messages;
 
   bool operator==(const AgentState&) const = default;
@@ -34,5 +36,13 @@ consteval bool has_messages() {
 /// input.
 template <class S>
 concept Conversation = detail::has_messages<S>();
+
+// Conversations are what most programs have: these are compiled into the library, once for all.
+extern template class List<Message>;
+extern template class Update<AgentState>;
+extern template struct StateModel<AgentState>;
+extern template Diff<std::vector<Message>> add_messages::diff(const List<Message>&, List<Message>&&);
+extern template void add_messages::apply(List<Message>&, std::vector<Message>);
+extern template void add_messages::combine(std::vector<Message>&, std::vector<Message>);
 
 }  // namespace agentflow

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include <agentflow/core/config.hpp>
 #include <agentflow/core/error.hpp>
 #include <agentflow/state/detail/log.hpp>
 
@@ -63,7 +64,7 @@ concept CompleteHere = requires { sizeof(T); };
 /// **Complexity/blocking** Copy O(1), append amortised O(1), access O(number of forks, at most 8). A list forked
 /// deeper than that copies some of its elements, amortised O(log n) for a fork.
 template <class T>
-class List {
+class AGENTFLOW_VISIBLE List {
   using Log = detail::Log<T>;
   // Whether T has a List<T> as a member: then T is not complete here. See `grow`.
   using Nests = std::bool_constant<!detail::CompleteHere<T>>;

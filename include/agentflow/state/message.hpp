@@ -52,7 +52,7 @@ static_assert(!std::is_aggregate_v<TokenUsage>);
 /// nobody assigns to them.
 ///
 /// **Complexity/blocking** `from_text` allocates twice, besides what the text holds; copies and moves never do.
-class AGENTFLOW_API Message {
+class AGENTFLOW_VISIBLE Message {
  public:
   using Clock = std::chrono::system_clock;
 

@@ -12,6 +12,7 @@
 #include <typeinfo>
 #include <utility>
 
+#include <agentflow/core/config.hpp>
 #include <agentflow/core/error.hpp>
 #include <agentflow/state/describe.hpp>
 #include <agentflow/state/merge_guard.hpp>
@@ -119,7 +120,7 @@ consteval bool described_durable() {
 /// ```
 /// **Thread safety** Distinct objects: safe. Shared objects: unsafe.
 template <class S>
-class Update {
+class AGENTFLOW_VISIBLE Update {
   static_assert(Described<S>,
                 "agentflow: this state is not described: write AGENTFLOW_STATE(YourState, field, (field, reducer)) "
                 "after the struct, at namespace scope");
@@ -220,7 +221,7 @@ enum class field_rule { unknown, shared, exclusive };
 /// How the engine handles a state type: what a node changed, how changes are merged, JSON. The primary template
 /// serves every struct with AGENTFLOW_STATE; `JsonState` specialises it.
 template <class S>
-struct StateModel {
+struct AGENTFLOW_VISIBLE StateModel {
   static_assert(Described<S>,
                 "agentflow: this state is not described: write AGENTFLOW_STATE(YourState, field, (field, reducer)) "
                 "after the struct, at namespace scope");

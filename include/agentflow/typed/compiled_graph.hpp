@@ -17,6 +17,7 @@
 
 #include <agentflow/async/outcome.hpp>
 #include <agentflow/core/call_site.hpp>
+#include <agentflow/core/config.hpp>
 #include <agentflow/run/erased_graph.hpp>
 #include <agentflow/typed/input.hpp>
 #include <agentflow/typed/run.hpp>
@@ -41,7 +42,7 @@ namespace agentflow {
 /// **Thread safety** Distinct objects: safe. Shared objects: safe.
 /// **Lifetime** Runs hold what they need of the graph; the object may go while they are under way.
 template <class S>
-class CompiledGraph {
+class AGENTFLOW_VISIBLE CompiledGraph {
  public:
   using state_type = S;
 
@@ -154,7 +155,7 @@ class CompiledGraph {
     ErasedRun run = edit(std::move(thread_id), std::move(update), std::move(as_node), std::move(checkpoint));
     run.run_blocking();
     run.rethrow();
-    return run.checkpoint_id();
+    return run.end()->checkpoint_id;
   }
   /// Makes a new thread of a checkpoint of another (empty: its newest), with all that came before it and with its open
   /// questions, and gives the id of the copy. Subgraphs of the copy begin anew.
@@ -224,8 +225,7 @@ class CompiledGraph {
   ErasedRun edit(std::string thread_id, typename StateModel<S>::update_type update, std::string as_node,
                  std::string checkpoint) const {
     RunInput input = Input<S>(std::move(update)).take();
-    input.edit = true;
-    input.as_node = std::move(as_node);
+    input.edit_as(std::move(as_node));
     RunConfig config;
     config.thread_id(std::move(thread_id)).checkpoint(std::move(checkpoint));
     return graph_.prepare(std::move(input), config, stream_mode::none);
@@ -233,7 +233,7 @@ class CompiledGraph {
   static asio::awaitable<std::string> edited(ErasedRun run) {
     co_await run.wait();
     run.rethrow();
-    std::string id = run.checkpoint_id();
+    std::string id = run.end()->checkpoint_id;
     co_return id;
   }
   static asio::awaitable<std::optional<StateSnapshot<S>>> typed(asio::awaitable<std::optional<ErasedSnapshot>> work) {

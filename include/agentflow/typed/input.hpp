@@ -47,7 +47,7 @@ class Input {
         "give this graph its state, as invoke(State{...})");
   }
 
-  RunInput take() && { return std::move(input_); }
+  RunInput&& take() && { return std::move(input_); }
 
  private:
   RunInput input_;

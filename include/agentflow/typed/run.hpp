@@ -15,6 +15,7 @@
 
 #include <asio/awaitable.hpp>
 
+#include <agentflow/core/config.hpp>
 #include <agentflow/core/error.hpp>
 #include <agentflow/run/erased_graph.hpp>
 
@@ -24,7 +25,7 @@ namespace agentflow {
 ///
 /// **Thread safety** Distinct objects: safe. Shared objects: safe to read.
 template <class S>
-class RunResult {
+class AGENTFLOW_VISIBLE RunResult {
  public:
   RunResult() = default;
   explicit RunResult(ErasedRun& run)
@@ -32,9 +33,7 @@ class RunResult {
         steps_(run.steps()),
         messages_before_(run.messages_before()),
         run_id_(run.run_id()),
-        thread_id_(run.thread_id()),
-        interrupts_(run.interrupts()),
-        checkpoint_id_(run.checkpoint_id()) {
+        end_(run.end()) {
     StateBox box = run.take_state();
     if (!box) throw config_error(errc::run_busy, "the result of this run has been taken already");
     state = std::move(*static_cast<S*>(box.get()));
@@ -61,12 +60,12 @@ class RunResult {
     return sum;
   }
   /// The thread the run belonged to; empty where none was given.
-  const std::string& thread_id() const noexcept { return thread_id_; }
+  const std::string& thread_id() const noexcept { return end().thread_id; }
 
   /// What an interrupted run waits for; go on with `af::Resume`.
-  const std::vector<Interrupt>& interrupts() const noexcept { return interrupts_; }
+  const std::vector<Interrupt>& interrupts() const noexcept { return end().interrupts; }
   /// The checkpoint the run ended at; empty for a run that is not stored.
-  const std::string& checkpoint_id() const noexcept { return checkpoint_id_; }
+  const std::string& checkpoint_id() const noexcept { return end().checkpoint_id; }
 
   /// The result as one line of JSON: status, steps, ids, and the state where it has a JSON mapping (else null).
   std::string to_json() const {
@@ -79,9 +78,9 @@ class RunResult {
     w.unsigned_integer(steps_);
     w.key("run_id");
     w.string(run_id_.to_string());
-    if (!thread_id_.empty()) {
+    if (!thread_id().empty()) {
       w.key("thread_id");
-      w.string(thread_id_);
+      w.string(thread_id());
     }
     w.key("state");
     if (const auto write = state_ops<S>().write_json; write != nullptr)
@@ -93,13 +92,16 @@ class RunResult {
   }
 
  private:
+  const RunEnd& end() const noexcept {
+    static const RunEnd none;
+    return end_ ? *end_ : none;
+  }
+
   run_status status_ = run_status::completed;
   std::uint64_t steps_ = 0;
   std::size_t messages_before_ = 0;
   RunId run_id_;
-  std::string thread_id_;
-  std::vector<Interrupt> interrupts_;
-  std::string checkpoint_id_;
+  std::shared_ptr<const RunEnd> end_;
 };
 
 template <class S>

@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include <agentflow/core/config.hpp>
 #include <agentflow/graph/graph_builder.hpp>
+#include <agentflow/state/agent_state.hpp>
 #include <agentflow/typed/compiled_graph.hpp>
 #include <agentflow/typed/detail/adapter.hpp>
 
@@ -55,7 +57,7 @@ class TargetName {
 /// **Thread safety** Distinct objects: safe. Shared objects: unsafe. Copies share the nodes' callables, so a callable
 /// that changes its own captures must be prepared to be called by several runs at once.
 template <class S = AgentState>
-class StateGraph {
+class AGENTFLOW_VISIBLE StateGraph {
   static_assert(std::is_class_v<S> && std::is_same_v<S, std::remove_cvref_t<S>>, "agentflow: a state is a struct");
 
  public:
@@ -206,5 +208,10 @@ class StateGraph {
 
   GraphBuilder builder_;
 };
+
+// Compiled into the library, as what they are made of is: see agent_state.hpp.
+extern template class RunResult<AgentState>;
+extern template class CompiledGraph<AgentState>;
+extern template class StateGraph<AgentState>;
 
 }  // namespace agentflow
