@@ -371,7 +371,8 @@ inline void suite_writes(const CheckpointerFactory& factory) {
   };
   const auto keys = [&](std::uint64_t seq, const std::string& ns = "") {
     std::string out;
-    for (const auto& w : cp.load("t", ns, seq)->writes) out += w.key + "=" + w.bytes + " ";
+    const auto chain = cp.load("t", ns, seq);
+    for (const auto& w : chain->writes) out += w.key + "=" + w.bytes + " ";
     return out;
   };
   SECTION("come back in the order of their keys; the same key again replaces") {
