@@ -91,6 +91,9 @@ int run(bench::Session& session) {
     bench::grow(session);
     bench::durable(session);
     bench::streams(session);
+#if defined(BENCH_MODELS)
+    bench::models(session);
+#endif
     bench::compile(session);
     bench::wide_state(session);
     bench::checkpoints(session);

@@ -14,7 +14,10 @@ namespace af = agentflow;
 using namespace std::chrono_literals;
 
 asio::awaitable<std::string> agent(const af::AgentState& s, af::NodeContext& ctx) {
-  co_await ctx.sleep(s.messages.back().text() == "long" ? std::chrono::nanoseconds(1h) : 1ms);
+  if (s.messages.back().text() == "long") {
+    std::raise(SIGTERM);  // what an orchestrator or a user does while it works
+    co_await ctx.sleep(1h);
+  }
   co_return "done";
 }
 
@@ -44,10 +47,8 @@ asio::awaitable<int> amain() {
   int finished = 0;
   try {
     while (!shutdown.shutdown_requested()) {
-      const bool third = finished == 2;
-      if (third) std::raise(SIGTERM);  // what an orchestrator or a user does
       std::string input = "short";
-      if (third) input = "long";
+      if (finished == 2) input = "long";
       co_await shutdown.run_until_shutdown(app.ainvoke(input));
       ++finished;
     }
@@ -57,9 +58,10 @@ asio::awaitable<int> amain() {
 
   // In a protected section; then the handlers that were there before are back.
   const int closed = co_await shutdown.finally(close_resources);
-  std::cout << finished << " inputs done, " << closed << " resources closed, exit code would be "
-            << shutdown.exit_code() << "\n";
-  co_return finished == 2 && closed == 3 && shutdown.signal() == SIGTERM ? 0 : 1;
+  std::cout << finished << " inputs done, " << closed << " resources closed, exit code " << shutdown.exit_code()
+            << "\n";
+  // A real worker ends with co_return shutdown.exit_code(). This one says whether it did what it should.
+  co_return finished == 2 && closed == 3 && shutdown.exit_code() == 75 ? 0 : 1;
 }
 
 int main() { return af::run(amain()); }

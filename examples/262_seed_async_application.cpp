@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The asynchronous application of docs/async_patterns.md: a graph, a shutdown manager, and a close whatever happens.
 #include <chrono>
+#include <cstdlib>
 #include <iostream>
 
 #include <agentflow/agentflow.hpp>
@@ -14,7 +15,7 @@ asio::awaitable<af::AgentState> agent_node(af::AgentState s) {
   co_return s;  // your awaitable work goes here
 }
 
-asio::awaitable<void> amain() {
+asio::awaitable<int> amain() {
   // Build the graph.
   af::StateGraph<> graph;
   graph.add_node("agent", agent_node);
@@ -27,15 +28,21 @@ asio::awaitable<void> amain() {
   // SIGINT and SIGTERM end the program in order.
   af::GracefulShutdownManager manager(co_await asio::this_coro::executor, 30s);
   manager.register_signal_handlers();
+  manager.on_force([](int code) { std::_Exit(code); });
 
   // with_graph closes the graph on success, on an exception and on cancellation.
   auto work = [&manager](af::CompiledGraph<af::AgentState>& app) -> asio::awaitable<void> {
     const auto result = co_await manager.run_until_shutdown(app.ainvoke(af::Message::from_text("Hello")));
     std::cout << result << "\n";
   };
-  const auto stats = co_await af::with_graph(compiled, work);
-  std::cout << "Shutdown stats: " << stats << "\n";
+  try {
+    const auto stats = co_await af::with_graph(compiled, work);
+    std::cout << "Shutdown stats: " << stats << "\n";
+  } catch (const af::shutdown_requested_error&) {
+    std::cerr << "stopped by a signal\n";  // and closed all the same
+  }
   manager.unregister_signal_handlers();
+  co_return manager.exit_code();
 }
 
 int main() { return af::run(amain()); }

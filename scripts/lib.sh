@@ -7,8 +7,9 @@ cd "$root"
 mkdir -p build/logs
 
 jobs=$(nproc)
-build_packages=(g++ cmake ninja-build ccache pkg-config libasio-dev nlohmann-json3-dev libfmt-dev libspdlog-dev libsqlite3-dev)
-test_packages=(catch2)
+build_packages=(g++ cmake ninja-build ccache pkg-config libasio-dev nlohmann-json3-dev libfmt-dev libspdlog-dev libsqlite3-dev
+  libcurl4-openssl-dev)
+test_packages=(catch2 json-schema-test-suite openssl)
 check_packages=(python3 clang clang-format-19)
 
 # A precompiled header is told apart by its contents, and a checkout in another folder hits the same entries.

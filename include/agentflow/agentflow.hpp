@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The umbrella: everything of the core component. Opt-in besides it: format.hpp, core/json.hpp, state/json_state.hpp,
-// testing/.
+// testing/, and the components http/ and llm/.
 #pragma once
 
 #include <agentflow/async/background_tasks.hpp>
@@ -26,8 +26,11 @@
 #include <agentflow/core/json_codec.hpp>
 #include <agentflow/core/json_fwd.hpp>
 #include <agentflow/core/json_reader.hpp>
+#include <agentflow/core/json_schema.hpp>
 #include <agentflow/core/json_value.hpp>
+#include <agentflow/core/json_variant.hpp>
 #include <agentflow/core/json_writer.hpp>
+#include <agentflow/core/secret_string.hpp>
 #include <agentflow/graph/chunk.hpp>
 #include <agentflow/graph/context.hpp>
 #include <agentflow/graph/graph_builder.hpp>
@@ -39,12 +42,28 @@
 #include <agentflow/graph/state_ops.hpp>
 #include <agentflow/memory/memory_checkpointer.hpp>
 #include <agentflow/memory/memory_store.hpp>
+#include <agentflow/ports/chat_event.hpp>
+#include <agentflow/ports/chat_model.hpp>
+#include <agentflow/ports/chat_request.hpp>
+#include <agentflow/ports/chat_response.hpp>
 #include <agentflow/ports/checkpoint.hpp>
 #include <agentflow/ports/checkpoint_query.hpp>
 #include <agentflow/ports/checkpointer.hpp>
+#include <agentflow/ports/model_error.hpp>
 #include <agentflow/ports/store.hpp>
 #include <agentflow/ports/sync_checkpointer.hpp>
 #include <agentflow/ports/sync_store.hpp>
+#include <agentflow/ports/tool.hpp>
+#include <agentflow/ports/tool_set.hpp>
+#include <agentflow/prebuilt/agent.hpp>
+#include <agentflow/prebuilt/flows.hpp>
+#include <agentflow/prebuilt/handoff.hpp>
+#include <agentflow/prebuilt/history.hpp>
+#include <agentflow/prebuilt/plan_act_reflect.hpp>
+#include <agentflow/prebuilt/prompt.hpp>
+#include <agentflow/prebuilt/structured_output.hpp>
+#include <agentflow/prebuilt/team.hpp>
+#include <agentflow/prebuilt/tool_node.hpp>
 #include <agentflow/run/background.hpp>
 #include <agentflow/run/debug.hpp>
 #include <agentflow/run/erased_graph.hpp>
@@ -60,8 +79,10 @@
 #include <agentflow/state/list.hpp>
 #include <agentflow/state/merge_guard.hpp>
 #include <agentflow/state/message.hpp>
+#include <agentflow/state/params.hpp>
 #include <agentflow/state/reducer.hpp>
 #include <agentflow/state/reducers.hpp>
+#include <agentflow/state/schema_of.hpp>
 #include <agentflow/state/update.hpp>
 #include <agentflow/typed/compiled_graph.hpp>
 #include <agentflow/typed/gather_graph.hpp>
@@ -69,5 +90,6 @@
 #include <agentflow/typed/run.hpp>
 #include <agentflow/typed/state_graph.hpp>
 #include <agentflow/typed/state_snapshot.hpp>
+#include <agentflow/typed/tool.hpp>
 #include <agentflow/typed/with_graph.hpp>
 #include <agentflow/version.hpp>

@@ -5,6 +5,11 @@
 namespace agentflow {
 
 class BackgroundTaskManager;
+class ChatEvent;
+class ChatModel;
+class ChatRequest;
+class ChatResponse;
+class ChatStream;
 class Chunk;
 class Clock;
 class CompileOptions;
@@ -24,6 +29,7 @@ class Semaphore;
 class Send;
 class ShutdownStats;
 class error;
+class model_error;
 struct AgentState;
 
 template <class S>

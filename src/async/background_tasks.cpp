@@ -34,6 +34,7 @@ struct Task {
   const std::string name;
   asio::any_io_executor strand;  // until its end: it must not outlive its context
   asio::cancellation_signal signal;
+  bool starting = false;  // what is destroyed then has failed to start
 };
 
 void check_limit(const std::optional<std::chrono::nanoseconds>& limit) {
@@ -58,7 +59,7 @@ struct BackgroundTaskManager::State {
     Done(std::shared_ptr<State> state, std::shared_ptr<Task> task) : state_(std::move(state)), task_(std::move(task)) {}
     Done(Done&&) noexcept = default;
     ~Done() {
-      if (state_) state_->ended(*task_, nullptr, true);
+      if (state_ && !task_->starting) state_->ended(*task_, nullptr, true);
     }
     void operator()(const std::exception_ptr& e) { std::exchange(state_, nullptr)->ended(*task_, e, false); }
 
@@ -109,11 +110,11 @@ struct BackgroundTaskManager::State {
     }
   }
 
-  void cancel_all() {
+  void cancel_all() noexcept {
     std::lock_guard lock(mutex);
     lot->while_open([this] {
       for (const auto& task : tasks)
-        asio::post(task->strand, [task] { task->signal.emit(asio::cancellation_type::terminal); });
+        detail::post_surely(task->strand, [task] { task->signal.emit(asio::cancellation_type::terminal); });
     });
   }
 
@@ -145,13 +146,13 @@ BackgroundTaskManager::~BackgroundTaskManager() {
     state_->executor = {};
   }
   if (left == 0) return;
+  state_->cancel_all();
+  if (!state_->options.logger()) return;
   try {
-    if (state_->options.logger())
-      state_->options.logger()->warn("{} background tasks are cancelled, because their manager goes without aclose()",
-                                     left);
-    state_->cancel_all();
+    state_->options.logger()->warn("{} background tasks are cancelled, because their manager goes without aclose()",
+                                   left);
   } catch (...) {
-    // No memory for it: they go on until they end.
+    // A logger that throws has nobody to tell.
   }
 }
 
@@ -178,10 +179,16 @@ void BackgroundTaskManager::spawn(std::string name, asio::awaitable<void> work,
   State::Done done(state_, task);
   auto erased = limited(std::move(work), limit);
   // By a post: what the task does at once is not done inside this call.
-  auto launch = [strand, task, erased = std::move(erased), done = std::move(done)]() mutable {
-    asio::co_spawn(strand, std::move(erased),
-                   asio::bind_cancellation_slot(task->signal.slot(),
-                                                asio::bind_executor(detail::InlineExecutor(), std::move(done))));
+  auto launch = [state = state_, strand, task, erased = std::move(erased), done = std::move(done)]() mutable {
+    task->starting = true;
+    try {
+      asio::co_spawn(strand, std::move(erased),
+                     asio::bind_cancellation_slot(task->signal.slot(),
+                                                  asio::bind_executor(detail::InlineExecutor(), std::move(done))));
+      task->starting = false;
+    } catch (...) {  // no memory for it
+      state->ended(*task, std::current_exception(), false);
+    }
   };
   asio::post(strand, std::move(launch));
 }
@@ -210,7 +217,7 @@ asio::awaitable<void> BackgroundTaskManager::wait_for_all(std::shared_ptr<State>
   }
 }
 
-void BackgroundTaskManager::cancel_all() { state_->cancel_all(); }
+void BackgroundTaskManager::cancel_all() noexcept { state_->cancel_all(); }
 
 std::size_t BackgroundTaskManager::running() const {
   std::lock_guard lock(state_->mutex);

@@ -116,10 +116,11 @@ asio::awaitable<void> run_blocking_erased(UniqueFunction<void()> fn) {
   auto& service = service_of(asio::query(ex, asio::execution::context));
   const auto job = std::make_shared<Job>(std::move(fn));
   if (state.cancelled() == asio::cancellation_type::none) {
+    auto ended = job->spot.park_surely(ex, &Job::cancel, job.get());
     service.submit([job] { job->run(); });
     const Place place(service, *job);
     co_await asio::this_coro::throw_if_cancelled(false);
-    co_await job->spot.park(&Job::cancel, job.get());
+    co_await std::move(ended);
   } else {
     Job::cancel(job.get());
   }

@@ -53,8 +53,9 @@ asio::awaitable<void> ChildGroup::run(std::vector<asio::awaitable<void>> work, P
     ParkingSpot::CancelFunction on_cancel = [](void* group) { static_cast<ChildGroup*>(group)->cancelled_outside(); };
     if (plan.shielded) on_cancel = [](void*) {};
     try {
+      auto joined = spot_.park_surely(strand_, on_cancel, this);
       begin(std::move(work));
-      co_await spot_.park(on_cancel, this);
+      co_await std::move(joined);
     } catch (...) {
       failure = std::current_exception();
     }
@@ -108,8 +109,8 @@ bool ChildGroup::cancel_now() {
   return true;
 }
 
-void ChildGroup::cancel() {
-  lot_->while_open([this] { asio::post(strand_, [self = shared_from_this()] { self->cancel_now(); }); });
+void ChildGroup::cancel() noexcept {
+  lot_->while_open([this] { post_surely(strand_, [self = shared_from_this()] { self->cancel_now(); }); });
 }
 
 void ChildGroup::cancelled_outside() {

@@ -21,6 +21,17 @@ namespace agentflow::detail {
 /// Whether what was thrown says that something was cancelled: ours, or Asio's operation_aborted.
 bool is_cancellation(const std::exception_ptr& e) noexcept;
 
+/// Throws `e`, with what led to it nested in it, unless that is nothing or says no more than `e` does: a cancellation.
+template <class E>
+[[noreturn]] void throw_for(const E& e, const std::exception_ptr& cause) {
+  if (!cause || is_cancellation(cause)) throw e;
+  try {
+    std::rethrow_exception(cause);
+  } catch (...) {
+    std::throw_with_nested(e);
+  }
+}
+
 /// The children of one coroutine. They run on one strand of its executor, so that they never race with each other, and
 /// each has a cancellation signal of its own, emitted on that strand. The parent sleeps until all of them have ended.
 ///
@@ -41,7 +52,7 @@ class ChildGroup : public std::enable_shared_from_this<ChildGroup> {
   asio::awaitable<void> run(asio::awaitable<void> work, Plan plan);
 
   /// Cancels all children. From any thread, also while the context is being destroyed.
-  void cancel();
+  void cancel() noexcept;
   /// The same on the strand, at once; false if all children have ended.
   bool cancel_now();
 

@@ -78,10 +78,16 @@ void ParkingSpot::arm(H&& handler) noexcept {
   wake(false);  // the wake-up came while we armed; resuming inside the initiation would grow the stack
 }
 
-asio::awaitable<void> ParkingSpot::park(CancelFunction on_cancel, void* arg) {
+asio::awaitable<void> ParkingSpot::suspension() {
+  // Only references are captured: g++ 12 destroys other captures twice.
+  auto initiate = [this](auto handler) { arm(std::move(handler)); };
+  return asio::async_initiate<const asio::use_awaitable_t<>, void()>(std::move(initiate), asio::use_awaitable);
+}
+
+asio::awaitable<void> ParkingSpot::sleep(std::shared_ptr<ParkingLot> lot, asio::awaitable<void> suspension,
+                                         CancelFunction on_cancel, void* arg) {
   // Before the suspension: what throws inside an initiation ends the program (Asio 1.22).
-  const asio::any_io_executor ex = co_await asio::this_coro::executor;
-  auto lot = ParkingLot::of(ex);
+  if (!lot) lot = ParkingLot::of(co_await asio::this_coro::executor);
   {
     std::lock_guard lock(mutex_);
     if (std::exchange(signalled_, false)) co_return;
@@ -102,9 +108,7 @@ asio::awaitable<void> ParkingSpot::park(CancelFunction on_cancel, void* arg) {
     // Who joins what runs has to wait for it, cancelled or not.
     if (on_cancel == nullptr) throw;
   }
-  // Only references are captured: g++ 12 destroys other captures twice.
-  auto initiate = [this](auto handler) { arm(std::move(handler)); };
-  co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(std::move(initiate), asio::use_awaitable);
+  co_await std::move(suspension);
 }
 
 /// Resumes a parked coroutine. A post that finds no memory destroys what it was given; this one then saves the handler,

@@ -72,7 +72,14 @@ class AGENTFLOW_API ParkingSpot {
 
   /// Sleeps until unpark(); at once if that came first. A cancellation calls `on_cancel(arg)` on the coroutine's
   /// executor, or without one wakes the coroutine; it may come more than once.
-  asio::awaitable<void> park(CancelFunction on_cancel = nullptr, void* arg = nullptr);
+  asio::awaitable<void> park(CancelFunction on_cancel = nullptr, void* arg = nullptr) {
+    return sleep(nullptr, suspension(), on_cancel, arg);
+  }
+  /// The same on `ex`, with all the memory it needs taken by the call, before there is something that must be waited
+  /// for.
+  asio::awaitable<void> park_surely(const asio::any_io_executor& ex, CancelFunction on_cancel, void* arg = nullptr) {
+    return sleep(ParkingLot::of(ex), suspension(), on_cancel, arg);
+  }
 
   /// Wakes the coroutine by a post to its executor. From any thread, also while its context is being destroyed.
   void unpark() { wake(false); }
@@ -89,6 +96,9 @@ class AGENTFLOW_API ParkingSpot {
   class Resumption;
 
   void wake(bool here);
+  asio::awaitable<void> suspension();
+  asio::awaitable<void> sleep(std::shared_ptr<ParkingLot> lot, asio::awaitable<void> suspension,
+                              CancelFunction on_cancel, void* arg);
   template <class H>
   void arm(H&& handler) noexcept;
 

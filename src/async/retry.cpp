@@ -21,9 +21,10 @@ namespace agentflow {
 std::chrono::nanoseconds RetryPolicy::delay(int attempt, double random) const noexcept {
   const double wanted = static_cast<double>(backoff_.count()) * std::pow(factor_, attempt - 1);
   const double capped = std::min(wanted, static_cast<double>(cap_.count())) * (1.0 - jitter_ * random);
+  if (!(capped > 0.0)) return std::chrono::nanoseconds::zero();  // also where nothing is multiplied by infinity
   // A cap of "for ever" must not overflow on the way back.
   constexpr double last = 0x1.fffffffffffffp62;
-  return std::chrono::nanoseconds(static_cast<std::int64_t>(std::clamp(capped, 0.0, last)));
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(capped, last)));
 }
 
 std::vector<std::string> RetryPolicy::problems() const {
@@ -31,7 +32,7 @@ std::vector<std::string> RetryPolicy::problems() const {
   if (attempts_ < 1) found.emplace_back("retry attempts must be at least 1");
   if (backoff_ < std::chrono::nanoseconds::zero() || cap_ < std::chrono::nanoseconds::zero())
     found.emplace_back("retry backoff and cap must not be negative");
-  if (!(factor_ >= 1.0)) found.emplace_back("retry factor must be at least 1");
+  if (!(factor_ >= 1.0 && std::isfinite(factor_))) found.emplace_back("retry factor must be finite, and at least 1");
   if (!(jitter_ >= 0.0 && jitter_ <= 1.0)) found.emplace_back("retry jitter must be from 0 to 1");
   return found;
 }

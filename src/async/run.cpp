@@ -13,9 +13,11 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
+#include <agentflow/core/clock.hpp>
 #include <agentflow/core/error.hpp>
 
 #include "async/loop_guard.hpp"
+#include "async/sleep_on.hpp"
 
 namespace agentflow::detail {
 namespace {
@@ -45,7 +47,7 @@ class Runner {
     guarded([this] { io_.run(); });
     if (broken_) return;
     io_.restart();
-    guarded([this] { io_.run_for(options_.drain()); });
+    guarded([this] { io_.run_until(after(*Clock::system(), options_.drain())); });
   }
 
   /// The calling thread watches the time: one that runs handlers cannot be called away from them.
@@ -61,7 +63,7 @@ class Runner {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return done_ || broken_; });
     // One of them ends when nothing is left, and then all do.
-    changed_.wait_for(lock, options_.drain(), [this] { return ended_ || broken_; });
+    changed_.wait_until(lock, after(*Clock::system(), options_.drain()), [this] { return ended_ || broken_; });
     lock.unlock();
     io_.stop();
     for (auto& t : threads) t.join();

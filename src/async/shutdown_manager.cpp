@@ -7,10 +7,10 @@
 #include <csignal>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <mutex>
 #include <optional>
 
-#include <asio/post.hpp>
 #include <fmt/format.h>
 #include <spdlog/logger.h>
 
@@ -35,10 +35,10 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
     std::weak_ptr<detail::CancelLink> link;
     std::weak_ptr<detail::ParkingSpot> spot;
   };
-  /// What a change of the stage leads to, to be done when nothing is locked.
+  /// What a change of the stage leads to, to be done when nothing is locked. It needs no memory: a stage that has
+  /// changed has its effects.
   struct Consequences {
-    std::vector<std::shared_ptr<detail::CancelLink>> cancel;
-    std::vector<std::shared_ptr<detail::ParkingSpot>> wake;
+    std::list<Bound> due;
     bool stop = false;
     std::optional<int> force;
   };
@@ -59,10 +59,9 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
   }
 
   void receive() {
-    std::uint64_t at = position.load();
-    while (const int s = handled.empty() ? 0 : detail::SignalLog::next(at))
+    while (const int s = handled.empty() ? 0 : detail::SignalLog::next(read))
       if (std::find(handled.begin(), handled.end(), s) != handled.end()) pending.push_back(s);
-    position.store(at);
+    if (pending.empty() || sections > 0) position.store(read);
     if (!pending.empty() && !deadline && !closed && stage.load() != shutdown_stage::forced) start_deadline();
   }
 
@@ -79,12 +78,11 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
   }
 
   void on_deadline() {
+    std::unique_lock lock(mutex);
+    if (!deadline || closed) return;
     Consequences then;
-    {
-      std::lock_guard lock(mutex);
-      if (!deadline || closed) return;
-      advance(shutdown_stage::forced, then);
-    }
+    advance(shutdown_stage::forced, then);
+    lock.unlock();
     act(then);
   }
 
@@ -95,12 +93,12 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
     Consequences then;
     while (!pending.empty()) {
       const int s = pending.front();
+      undelivered_calls.push_back(s);
       pending.pop_front();
       if (s != 0) {
         if (first_signal == 0) first_signal = s;
         last_signal = s;
       }
-      undelivered_calls.push_back(s);
       const auto now = stage.load();
       if (now == shutdown_stage::running)
         advance(shutdown_stage::requested, then);
@@ -109,6 +107,7 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
       else if (s != 0 && now == shutdown_stage::cancelling && !finishing)
         advance(shutdown_stage::forced, then);
     }
+    position.store(read);  // after the stage: who sees that all is read sees what it led to
     post_callbacks();
     lock.unlock();
     act(then);
@@ -119,38 +118,35 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
     stage.store(to);
     then.stop = true;
     for (auto it = bounds.begin(); it != bounds.end();) {
-      if (it->at > to) {
-        ++it;
-        continue;
-      }
-      if (auto link = it->link.lock()) then.cancel.push_back(std::move(link));
-      if (auto spot = it->spot.lock()) then.wake.push_back(std::move(spot));
-      it = bounds.erase(it);
+      const auto here = it++;
+      if (here->at <= to) then.due.splice(then.due.end(), bounds, here);
     }
     if (to != shutdown_stage::forced) return;
     forced_code = 128 + (last_signal != 0 ? last_signal : SIGTERM);
     then.force = forced_code;
   }
 
-  void act(Consequences& then) {
+  void act(Consequences& then) noexcept {
     if (then.stop) stop.request_stop();
-    for (const auto& link : then.cancel) link->cancel();
-    for (const auto& spot : then.wake) spot->unpark();
-    if (!then.force) return;
-    std::function<void(int)> hook;
-    {
-      std::lock_guard lock(mutex);
-      hook = force_hook;
+    for (const auto& bound : then.due) {
+      if (const auto link = bound.link.lock()) link->cancel();
+      if (const auto spot = bound.spot.lock()) spot->unpark();
     }
-    if (hook) call([&] { hook(*then.force); });
+    if (!then.force) return;
+    call([&] {
+      std::unique_lock lock(mutex);
+      const auto hook = force_hook;
+      lock.unlock();
+      if (hook) hook(*then.force);
+    });
   }
 
   // ---- callbacks, on the executor
   // ------------------------------------------------------------------------------------
 
-  void post_callbacks() {
+  void post_callbacks() noexcept {
     if (closed) return;
-    lot->while_open([this] { asio::post(executor, [self = shared_from_this()] { self->run_callbacks(); }); });
+    lot->while_open([this] { detail::post_surely(executor, [self = shared_from_this()] { self->run_callbacks(); }); });
   }
 
   void run_callbacks() {
@@ -202,18 +198,20 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
   void enter() {
     std::unique_lock lock(mutex);
     receive();
-    if (sections == 0) {
-      ++sections;  // deliver() lets go of the lock
-      deliver(lock);
-    } else {
-      ++sections;
+    if (++sections > 1) return;
+    try {
+      deliver(lock);  // lets go of the lock, so the section counts already
+    } catch (...) {
+      --sections;
+      throw;
     }
   }
   void leave() noexcept {
     try {
       std::unique_lock lock(mutex);
+      const bool last = --sections == 0;
       receive();
-      if (--sections == 0) deliver(lock);
+      if (last) deliver(lock);
     } catch (...) {
       report(std::current_exception());
     }
@@ -227,7 +225,7 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
     detail::SignalRegistry::instance().add(shared_from_this(), signals);
     {
       std::lock_guard lock(mutex);
-      if (handled.empty()) position.store(begin);
+      if (handled.empty()) position = read = begin;
       for (const int s : signals)
         if (std::find(handled.begin(), handled.end(), s) == handled.end()) handled.push_back(s);
       registered = true;
@@ -286,7 +284,8 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
   std::atomic<shutdown_stage> stage{shutdown_stage::running};
   std::atomic<bool> interrupted{false};
   std::atomic<bool> registered{false};
-  std::atomic<std::uint64_t> position{0};
+  std::uint64_t read = 0;                  // of the signals' log
+  std::atomic<std::uint64_t> position{0};  // the same, once what was read has had its effect
   std::vector<int> handled;
   std::deque<int> pending;            // came, and not delivered
   std::deque<int> undelivered_calls;  // delivered, and not yet told
@@ -296,7 +295,7 @@ struct GracefulShutdownManager::State final : detail::SignalListener, std::enabl
   int first_signal = 0;
   int last_signal = 0;
   int forced_code = 0;
-  std::vector<Bound> bounds;
+  std::list<Bound> bounds;
   std::vector<std::function<void()>> shutdown_hooks;
   std::size_t shutdown_called = 0;
   std::vector<std::function<void(int)>> signal_hooks;
@@ -422,32 +421,34 @@ class Connection {
 };
 
 [[noreturn]] void throw_shutdown(std::string text, int signal, const std::exception_ptr& cause) {
-  const shutdown_requested_error e(std::move(text), signal);
-  if (!cause || detail::is_cancellation(cause)) throw e;
-  try {
-    std::rethrow_exception(cause);
-  } catch (...) {
-    std::throw_with_nested(e);
-  }
+  detail::throw_for(shutdown_requested_error(std::move(text), signal), cause);
+}
+
+asio::awaitable<void> cancelled_at_once(detail::ChildGroup& group, asio::awaitable<void> work) {
+  group.cancel();  // by a post, so that the work begins first
+  co_await std::move(work);
 }
 
 }  // namespace
 
 asio::awaitable<void> GracefulShutdownManager::bound(std::shared_ptr<State> state, asio::awaitable<void> work,
-                                                     shutdown_stage at) {
+                                                     shutdown_stage at, bool anyway) {
   const asio::any_io_executor ex = co_await asio::this_coro::executor;
   const auto group = std::make_shared<detail::ChildGroup>(ex);
   const auto link = std::make_shared<detail::CancelLink>();
+  bool late = false;
   {
     const Connection connection(link, group.get());
-    if (!state->bind({at, link, {}}))
+    late = !state->bind({at, link, {}});
+    if (late && !anyway)
       throw_shutdown("a shutdown was asked for: this is not started any more", state->first_signal_now(), nullptr);
+    if (late) work = cancelled_at_once(*group, std::move(work));
     co_await group->run(std::move(work), detail::ChildGroup::Plan());
   }
   const auto& failure = group->first_error();
   if (!failure) co_return;
   if (group->cancelled_from_outside()) throw cancelled_error(errc::cancelled, "cancelled before a shutdown");
-  if (!link->cancelled()) std::rethrow_exception(failure);
+  if (!late && !link->cancelled()) std::rethrow_exception(failure);
   state->interrupted = true;
   throw_shutdown("a shutdown was asked for: this was cancelled", state->first_signal_now(), failure);
 }

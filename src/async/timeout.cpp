@@ -17,15 +17,9 @@ namespace agentflow::detail {
 namespace {
 
 [[noreturn]] void throw_timeout(std::chrono::nanoseconds limit, const std::exception_ptr& cause) {
-  const timeout_error e(
-      errc::timed_out,
-      fmt::format("not done within its limit of {:.3f} s", std::chrono::duration<double>(limit).count()), limit);
-  if (!cause || is_cancellation(cause)) throw e;
-  try {
-    std::rethrow_exception(cause);
-  } catch (...) {
-    std::throw_with_nested(e);
-  }
+  const auto seconds = std::chrono::duration<double>(limit).count();
+  throw_for(timeout_error(errc::timed_out, fmt::format("not done within its limit of {:.3f} s", seconds), limit),
+            cause);
 }
 
 /// A group, and whether its time was up before it ended; on the group's strand.

@@ -12,8 +12,9 @@ namespace agentflow::detail {
 
 inline constexpr std::size_t all_valid = std::string_view::npos;
 
-/// Gives where the first byte stands that is not UTF-8 (no surrogates, no overlong forms), or `all_valid`.
-std::size_t find_invalid_utf8(std::string_view text) noexcept;
+/// Gives where the first byte stands that is not UTF-8 (no surrogates, no overlong forms), or `all_valid`. Exported,
+/// for the components.
+AGENTFLOW_API std::size_t find_invalid_utf8(std::string_view text) noexcept;
 
 /// Appends `text` as a JSON string with its quotes. Gives the offset of the first byte that is not UTF-8, having
 /// appended only what was before it, or `all_valid`.

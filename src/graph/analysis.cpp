@@ -107,7 +107,8 @@ class Analysis {
 
   void exits(const Mask& reached) {
     std::vector<std::vector<NodeId>> before(n_);
-    Mask ends(n_);
+    Mask& ends = ends_;
+    ends.assign(n_, 0);
     std::vector<NodeId> work;
     for (NodeId id = 0; id < n_; ++id)
       successors(id, [&](NodeId t) {
@@ -174,14 +175,15 @@ class Analysis {
   }
 
   /// From which nodes a run may come to an end without ever running `s`, as far as it does not pass a join. A loop that
-  /// only `s` leads out of is no such end.
+  /// only `s` leads out of is no such end. What leads nowhere has a problem of its own, and counts as an end here.
   Mask may_avoid(NodeId s) const {
     Mask avoid(n_);
+    for (NodeId id = 0; id < n_; ++id) avoid[id] = static_cast<std::uint8_t>(ends_[id] == 0);
     const auto avoids = [&](NodeId t) { return t == end_node || avoid[t]; };
     const auto by_edges = [&](const Outgoing& out) {
       return std::all_of(out.targets.begin(), out.targets.end(), avoids) &&
              std::all_of(out.routers.begin(), out.routers.end(), [&](const RouterSpec& r) {
-               return !r.has_map ||
+               return !r.has_map || r.map.empty() ||  // a defect of its own
                       std::any_of(r.map.begin(), r.map.end(), [&](const auto& m) { return avoids(m.second); });
              });
     };
@@ -313,6 +315,7 @@ class Analysis {
 
   const GraphSpec& g_;
   std::vector<GraphProblem>& problems_;
+  Mask ends_;  // whether a path leads from there to END
   std::size_t n_;
 };
 

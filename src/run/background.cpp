@@ -74,6 +74,11 @@ std::vector<std::shared_ptr<Background::Slot>> Background::slots() const {
   return slots_;
 }
 
+std::size_t Background::count() const noexcept {
+  std::lock_guard lock(mutex_);
+  return slots_.size();
+}
+
 std::shared_ptr<Background::Slot> Background::slot_for(const asio::any_io_executor& ex) {
   asio::execution_context& context = asio::query(ex, asio::execution::context);
   std::lock_guard lock(mutex_);
@@ -119,9 +124,16 @@ BackgroundStats Background::stats() const {
   return all;
 }
 
-void Background::cancel_all() {
-  for (const auto& slot : slots())
-    if (const auto manager = slot->get()) manager->cancel_all();
+void Background::cancel_all() noexcept {
+  // From the last to the first: those that are erased meanwhile make it skip none. No copy, which takes memory.
+  for (auto i = count(); i-- > 0;) {
+    std::shared_ptr<Slot> slot;
+    {
+      std::lock_guard lock(mutex_);
+      if (i < slots_.size()) slot = slots_[i];
+    }
+    if (const auto manager = slot ? slot->get() : nullptr) manager->cancel_all();
+  }
 }
 
 asio::awaitable<void> Background::wait_for_all(std::shared_ptr<Background> self) {
@@ -170,6 +182,6 @@ std::size_t BackgroundTasks::running() const { return tasks_->running(); }
 std::vector<std::string> BackgroundTasks::names() const { return tasks_->names(); }
 BackgroundStats BackgroundTasks::stats() const { return tasks_->stats(); }
 asio::awaitable<void> BackgroundTasks::wait_for_all() { return detail::Background::wait_for_all(tasks_); }
-void BackgroundTasks::cancel_all() { tasks_->cancel_all(); }
+void BackgroundTasks::cancel_all() noexcept { tasks_->cancel_all(); }
 
 }  // namespace agentflow

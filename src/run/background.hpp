@@ -37,7 +37,7 @@ class Background {
   std::size_t running_on(const asio::any_io_executor& ex) const;
   std::vector<std::string> names() const;
   BackgroundStats stats() const;
-  void cancel_all();
+  void cancel_all() noexcept;
 
   static asio::awaitable<void> wait_for_all(std::shared_ptr<Background> self);
   /// Takes no new tasks, waits `drain`, cancels, waits `join`.
@@ -48,6 +48,7 @@ class Background {
  private:
   class Service;
   struct Slot;
+  std::size_t count() const noexcept;
   std::vector<std::shared_ptr<Slot>> slots() const;
   std::shared_ptr<Slot> slot_for(const asio::any_io_executor& ex);
 

@@ -72,6 +72,9 @@ asio::awaitable<ShutdownStats> Closing::close(std::shared_ptr<GraphCore> graph) 
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
   ShutdownStats stats;
+  // The loop on which another closes may not be running: nobody waits for it for ever.
+  Clock& clock = *graph->options().clock();
+  const auto limit = after(after(clock, graph->options().shutdown_timeout()), std::chrono::seconds(2));
   for (;;) {
     const auto spot = std::make_shared<ParkingSpot>();
     bool first = false;
@@ -81,11 +84,19 @@ asio::awaitable<ShutdownStats> Closing::close(std::shared_ptr<GraphCore> graph) 
         stats = *self.stats_;
         break;
       }
+      if (clock.now() >= limit) {
+        stats.runs.status = shutdown_status::timed_out;
+        stats.deadline_exceeded = true;
+        break;
+      }
       self.waiters_.push_back(spot);
       first = !std::exchange(self.working_, true);
     }
     if (first) self.start(graph, ex);
     auto on_cancel = [](void* closing) { static_cast<Closing*>(closing)->hurry(); };
+    const auto timer = clock.schedule(ex, limit, [weak = std::weak_ptr<ParkingSpot>(spot)] {
+      if (const auto s = weak.lock()) s->unpark();
+    });
     co_await spot->park(on_cancel, &self);
   }
   co_await asio::this_coro::throw_if_cancelled(throws);

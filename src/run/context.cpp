@@ -31,6 +31,13 @@ void check_thread(TaskInfo& info) {
 
 }  // namespace
 
+bool NodeContext::cancelled() const noexcept {
+  if (task_->run->cancelled.load(std::memory_order_relaxed)) return true;
+  for (const auto* t = static_cast<const detail::Task*>(task_); t != nullptr; t = t->engine->parent_task())
+    if (t->cancel_requested.load(std::memory_order_relaxed)) return true;
+  return false;
+}
+
 void NodeContext::throw_if_cancelled() const {
   if (cancelled())
     throw cancelled_error(errc::cancelled, "the task was cancelled", ErrorContext().node(node()).step(step()));
@@ -38,7 +45,7 @@ void NodeContext::throw_if_cancelled() const {
 
 asio::awaitable<void> NodeContext::sleep(std::chrono::nanoseconds duration) {
   check_thread(*task_);
-  co_await detail::sleep_on(clock(), duration);
+  return detail::sleep_on(clock(), duration);
 }
 
 void NodeContext::background(std::string name, asio::awaitable<void> work,
@@ -214,7 +221,7 @@ std::string NodeContext::idempotency_key() const {
 }
 
 void NodeContext::log(log_level level, std::string_view message) const {
-  LogSink* sink = task_->run->logger;
+  LogSink* sink = task_->run->logger.get();
   if (sink == nullptr || !sink->enabled(level)) return;
   sink->log(level, fmt::format("{}{}{} step={} attempt={}: {}", path(), path().empty() ? "" : "/", node(), step(),
                                attempt(), message));

@@ -95,10 +95,15 @@ void Engine::stage_checkpoint(checkpoint_kind kind, std::string_view update) {
 
 void Engine::stage_stops() {
   Journal& j = journal();
-  const auto& frontier = next_.empty() ? deferred_ : next_;
-  for (const Planned& p : frontier)
-    if (const auto& name = spec_.nodes[p.node].name; j.stops_before(name))
-      j.ask(*track_, name, path_, name, "before", interrupt_kind::before, {});
+  const auto ask_before = [&](const auto& frontier) {
+    for (const Planned& p : frontier)
+      if (const auto& name = spec_.nodes[p.node].name; j.stops_before(name))
+        j.ask(*track_, name, path_, name, "before", interrupt_kind::before, {});
+  };
+  if (next_.empty())
+    ask_before(deferred_);
+  else
+    ask_before(next_);
   if (step_open_)
     for (std::size_t i = 0; i < count_; ++i)
       if (const auto& name = task(i).spec->name; j.stops_after(name))
@@ -110,7 +115,7 @@ void Engine::stage_stops() {
 }
 
 void Engine::write_frontier(JsonWriter& out) const {
-  auto list = [&](std::string_view key, const Plan& planned) {
+  auto list = [&](std::string_view key, const auto& planned) {
     if (planned.empty()) return;
     out.key(key);
     out.begin_array();

@@ -20,9 +20,8 @@ const std::string start_name(START);
 
 }  // namespace
 
-Engine::Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, const Engine* parent,
-               Task* parent_task)
-    : run_(run), spec_(spec), path_(std::move(path)), depth_(depth), parent_(parent), parent_task_(parent_task) {
+Engine::Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, Task* parent_task)
+    : run_(run), spec_(spec), path_(std::move(path)), depth_(depth), parent_task_(parent_task) {
   if (depth_ > max_depth)
     throw config_error(errc::bad_config, fmt::format("subgraphs are nested deeper than {}", max_depth));
 }
@@ -101,14 +100,17 @@ Engine::Need Engine::advance() {
 
 bool Engine::cancelled() const noexcept {
   if (run_.cancel_requested()) return true;
-  for (const Engine* e = this; e->parent_task_ != nullptr; e = e->parent_)
+  for (const Engine* e = this; e->parent_task_ != nullptr; e = e->parent())
     if (e->parent_task_->cancel_requested.load(std::memory_order_relaxed) || e->parent_task_->timed_out) return true;
   return false;
 }
 
 bool Engine::plan() {
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
-  if (next_.empty() && !deferred_.empty()) std::swap(next_, deferred_);
+  if (next_.empty() && !deferred_.empty()) {
+    for (auto& p : deferred_) next_.push_back(std::move(p));
+    deferred_.clear();
+  }
   if ((cut_ || !next_.empty()) && run_.info.stop_requested.load(std::memory_order_relaxed)) {
     status_ = run_.stop_status();
     return false;
@@ -295,40 +297,28 @@ void Engine::merge_failed(const Task& t, const std::exception_ptr& e) const {
 }
 
 void Engine::merge() {
-  if (!in_place_) {
-    MergeGuard guard;
-    guard.begin(steps_);
-    for (std::size_t i = 0; i < count_; ++i) {
-      Task& t = task(i);
-      if (t.state != Task::State::finished) continue;
-      guard.writer(t.spec->name);
-      try {
-        const Entry entry(*this, t, Part::reducers);
-        spec_.ops->apply(state_.get(), t.io.update, &guard);
-        spec_.ops->clear_update(t.io.update);
-      } catch (...) {
-        merge_failed(t, std::current_exception());
-      }
-    }
-  }
+  if (!in_place_) merge_updates();
   for (std::size_t i = 0; i < count_; ++i) {
     cut_ = cut_ || task(i).state != Task::State::finished;
-    task(i).input.reset();
+    if (task(i).input) task(i).input.reset();
   }
-  if (watched_ && listens(stream_mode::values)) {
-    std::shared_ptr<StateBox> copy;
+  if (watched_) publish_values();
+}
+
+void Engine::merge_updates() {
+  MergeGuard guard;
+  guard.begin(steps_);
+  for (std::size_t i = 0; i < count_; ++i) {
+    Task& t = task(i);
+    if (t.state != Task::State::finished) continue;
+    guard.writer(t.spec->name);
     try {
-      copy = std::make_shared<StateBox>(state_.clone());
+      const Entry entry(*this, t, Part::reducers);
+      spec_.ops->apply(state_.get(), t.io.update, &guard);
+      spec_.ops->clear_update(t.io.update);
     } catch (...) {
-      std::throw_with_nested(state_error(errc::reducer_failed,
-                                         "copying the state for the stream: " + describe(std::current_exception()),
-                                         where(first_)));
+      merge_failed(t, std::current_exception());
     }
-    std::shared_ptr<const void> payload(copy, copy->get());
-    run_.channel()->push(Chunk(chunk_kind::values,
-                               std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, "", path_),
-                               steps_, run_.info.clock->wall_now())
-                             .with_payload(std::move(payload), *spec_.ops));
   }
 }
 
@@ -342,6 +332,23 @@ void Engine::publish_step(chunk_kind kind) {
   run_.channel()->push(Chunk(kind, std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, "", path_),
                              steps_, run_.info.clock->wall_now())
                            .with_text(fmt::format("step {}: {} task{}", steps_, count_, count_ == 1 ? "" : "s")));
+}
+
+void Engine::publish_values() {
+  if (!listens(stream_mode::values)) return;
+  std::shared_ptr<StateBox> copy;
+  try {
+    copy = std::make_shared<StateBox>(state_.clone());
+  } catch (...) {
+    std::throw_with_nested(state_error(errc::reducer_failed,
+                                       "copying the state for the stream: " + describe(std::current_exception()),
+                                       where(first_)));
+  }
+  std::shared_ptr<const void> payload(copy, copy->get());
+  run_.channel()->push(Chunk(chunk_kind::values,
+                             std::make_shared<Chunk::Origin>(run_.info.run_id, run_.info.thread_id, "", path_), steps_,
+                             run_.info.clock->wall_now())
+                           .with_payload(std::move(payload), *spec_.ops));
 }
 
 void Engine::publish_node(Task& t, chunk_kind kind, std::string text) {

@@ -69,7 +69,6 @@ class Task : public TaskInfo {
   std::shared_ptr<const void> input;          // of a Send
   std::unique_ptr<Engine> child;              // of a subgraph
   std::unique_ptr<TaskNote> note;             // in a durable run, or once the node has used it
-  Watch* watch = nullptr;                     // in debug mode: what follows the code that is awaited
   asio::cancellation_signal* lane = nullptr;  // cancels the lane of a fan-out that the task is on
   asio::cancellation_signal signal;           // of the lane that the task is the first of
   State state = State::waiting;
@@ -83,7 +82,8 @@ class Task : public TaskInfo {
 /// one strand of control.
 class Engine {
  public:
-  Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, const Engine* parent, Task* parent_task);
+  /// `parent_task` is the task of the enclosing graph that this engine runs for, or null.
+  Engine(RunCore& run, const GraphSpec& spec, std::string path, int depth, Task* parent_task);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -128,6 +128,7 @@ class Engine {
   const std::string& path() const noexcept { return path_; }
   /// The task of the enclosing graph that this engine runs for, or null.
   Task* parent_task() const noexcept { return parent_task_; }
+  const Engine* parent() const noexcept { return parent_task_ != nullptr ? parent_task_->engine : nullptr; }
   /// Names a task of the step, and where it asks for the (index + 1)-th time.
   std::string task_key(const Task& t) const;
   std::string place_in(const Task& t, std::uint32_t index) const;
@@ -149,6 +150,7 @@ class Engine {
   inline void run_inline(Task& t);
   void finished(Task& t);
   inline void merge();
+  void merge_updates();
   [[noreturn]] void merge_failed(const Task& t, const std::exception_ptr& e) const;
   bool cancelled() const noexcept;
   [[noreturn]] void fail(Task& t, std::exception_ptr e);
@@ -185,7 +187,7 @@ class Engine {
   void write_planned(JsonWriter& out, const Planned& p) const;
   void write_input(JsonWriter& out, const NodeSpec& n, const void* input) const;
   void read_joins(const JsonReader& in, const std::map<std::string, std::string>& renames);
-  Plan read_planned(const JsonReader& in, const std::map<std::string, std::string>& renames) const;
+  std::vector<Planned> read_planned(const JsonReader& in, const std::map<std::string, std::string>& renames) const;
   std::shared_ptr<const void> read_input(const NodeSpec& n, const JsonReader& in) const;
   NodeId stored_node(const JsonReader& in, const std::map<std::string, std::string>& renames) const;
   Journal& journal() const noexcept;
@@ -204,6 +206,9 @@ class Engine {
   void cancel_running();
 
   // tasks.cpp: what is awaited
+  asio::awaitable<void> meet(Need need);
+  asio::awaitable<void> give_way(Need need);
+  asio::awaitable<void> call(Task& t);
   asio::awaitable<void> run_task(Task& t);
   asio::awaitable<void> attempt(Task& t);
   asio::awaitable<void> run_elsewhere(Task& t);
@@ -215,7 +220,7 @@ class Engine {
   void make_child(Task& t);
   void enter_child(Task& t);
   void leave_child(Task& t);
-  std::unique_ptr<Clock::Timer> arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started);
+  std::shared_ptr<Clock::Timer> arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started);
   void on_timer(Task& t, std::uint64_t generation, bool idle);
   bool should_retry(Task& t, const std::exception_ptr& e) const;
   /// Reports that an attempt failed and is retried; gives the wait before the next.
@@ -224,12 +229,13 @@ class Engine {
 
   // watch.cpp: debug mode
   Watch* enter(Task& t, Part part);
-  void leave(Task& t);
+  void enter_await(Task& t, Part part);
+  void leave_await(Task& t);
   void await_begins(Task& t, Part part) {
-    if (debug_) t.watch = enter(t, part);
+    if (debug_) enter_await(t, part);
   }
   void await_ends(Task& t) {
-    if (t.watch != nullptr) leave(t);
+    if (debug_) leave_await(t);
   }
   /// Around user code that does not suspend.
   class Entry {
@@ -250,13 +256,13 @@ class Engine {
   bool listens(stream_mode mode) const noexcept;
   void publish_node(Task& t, chunk_kind kind, std::string text = {});
   void publish_step(chunk_kind kind);
+  void publish_values();
   void publish_result(Task& t);
 
   RunCore& run_;
   const GraphSpec& spec_;
   const std::string path_;
   const int depth_;
-  const Engine* const parent_;
   Task* const parent_task_;
   StateBox state_;
   Phase phase_ = Phase::plan;
@@ -272,7 +278,7 @@ class Engine {
   std::uint32_t sends_ = 0;
 
   Plan next_;
-  Plan deferred_;
+  std::vector<Planned> deferred_;
   struct JoinProgress {
     std::vector<bool> seen;           // per source
     std::vector<std::uint64_t> step;  // in which it was seen last: several Sends to one source count once

@@ -73,7 +73,7 @@ asio::awaitable<void> ErasedRun::attend(const asio::any_io_executor& ex) {
   // A run that is watched or stored, or that a close must be able to cancel, has a driver of its own.
   const bool here = core_->channel() == nullptr && core_->debug() == nullptr && core_->journal() == nullptr &&
                     !core_->graph().options().has_shutdown_timeout() &&
-                    (core_->graph().spec().all_sync || (!core_->deadline() && detail::is_serial(ex)));
+                    (core_->graph().spec().all_sync || (!core_->config().timeout() && detail::is_serial(ex)));
   return here ? core_->run_in_place(ex) : wait();
 }
 
@@ -173,6 +173,7 @@ ErasedStream::~ErasedStream() {
 }
 
 void ErasedStream::start() {
+  run_.core_->note_reader();
   if (!run_.started()) run_.core_->launch(loop_->io.get_executor());
 }
 
@@ -205,12 +206,14 @@ ErasedGraph::ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions o
 ErasedRun ErasedGraph::prepare(RunInput input, const RunConfig& config, stream_mode default_modes,
                                CallSite made) const {
   const auto modes = config.stream().value_or(default_modes);
-  return ErasedRun(std::make_shared<detail::RunCore>(core_, std::move(input), config, modes, made));
+  return ErasedRun(detail::RunCore::make(core_, std::move(input), config, modes, made));
 }
 
 std::size_t ErasedGraph::stop(std::string_view thread_id) const {
   refuse_on_loop_thread("stop()", "co_await astop()");
   detail::BlockingNode::refuse_own(*core_, thread_id);
+  const std::string thread(thread_id);
+  core_->refuse_reader("stop()", &thread);
   const auto runs = core_->request_stop(thread_id);
   for (const auto& r : runs) r->wait_blocking();
   return runs.size();
@@ -238,6 +241,7 @@ asio::awaitable<ShutdownStats> ErasedGraph::aclose() const { return detail::Clos
 
 ShutdownStats ErasedGraph::close() const {
   refuse_on_loop_thread("close()", "co_await aclose()");
+  core_->refuse_reader("close()", nullptr);
   asio::io_context loop(1);
   ShutdownStats stats;
   std::exception_ptr failure;

@@ -36,7 +36,7 @@ bool EventChannel::push(Chunk chunk) {
     bytes_ += chunk.size_hint();
     queue_.push_back(std::move(chunk));
     // Only the consumer makes it "not full": there may be producers who wait for that moment.
-    if (queue_.size() >= capacity_ || bytes_ >= max_bytes) full_.store(true, std::memory_order_relaxed);
+    if (bounded_ && (queue_.size() >= capacity_ || bytes_ >= max_bytes)) full_.store(true, std::memory_order_relaxed);
     wake = std::exchange(consumer_waits_, false);
   }
   if (wake) consumer_.unpark();
@@ -82,6 +82,17 @@ void EventChannel::end() {
     wake = std::exchange(consumer_waits_, false);
   }
   if (wake) consumer_.unpark();
+}
+
+void EventChannel::lift() noexcept {
+  std::vector<std::shared_ptr<ParkingSpot>> waiters;
+  {
+    std::lock_guard lock(mutex_);
+    bounded_ = false;
+    full_.store(false, std::memory_order_relaxed);
+    waiters = take_waiters();
+  }
+  for (auto& w : waiters) w->unpark();
 }
 
 void EventChannel::abandon() noexcept {

@@ -39,6 +39,8 @@ class EventChannel final : public EventSink {
 
   /// The run has ended: what is queued can still be taken.
   void end();
+  /// The run was asked to end: from now on nobody waits for room.
+  void lift() noexcept;
   /// The consumer has gone: nothing is queued any more, nobody waits for room.
   void abandon() noexcept;
 
@@ -60,6 +62,7 @@ class EventChannel final : public EventSink {
   std::deque<Chunk> queue_;
   std::set<std::string, std::less<>> streamed_, delivered_inside_;
   std::size_t bytes_ = 0;
+  bool bounded_ = true;
   bool ended_ = false;
   bool consumer_waits_ = false;
   std::atomic<bool> abandoned_{false};

@@ -35,7 +35,7 @@ asio::awaitable<void> Engine::run_many() {
     if (engine.borrowed_) engine.run_.note_cancellation();
     engine.cancel_running();
   };
-  auto joined = fan_->join.park(on_cancel, this);  // takes its memory before there is something to join
+  auto joined = fan_->join.park_surely(executor, on_cancel, this);
   while (Task* t = take_task()) {
     if (is_plain_function(*t))
       run_function(*t);
@@ -57,8 +57,6 @@ asio::awaitable<void> Engine::run_many() {
   if (--fan_->pending > 0) {
     co_await leave_user_code();
     co_await std::move(joined);
-    co_await enter_user_code();
-    if (!borrowed_) co_await asio::this_coro::reset_cancellation_state();
   }
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
   if (fan_->storage_failure) std::rethrow_exception(std::exchange(fan_->storage_failure, nullptr));
@@ -135,8 +133,10 @@ void Engine::start_lane(const asio::any_io_executor& executor, Task& first) {
   // A launch that fails (no memory) must not leave the join waiting.
   std::exception_ptr failure;
   try {
+    asio::any_io_executor watched;  // copies of executors are dear
+    if (debug_) watched = under_watch(run_, executor);
     asio::co_spawn(
-        under_watch(run_, executor), run_lane(first),
+        debug_ ? watched : executor, run_lane(first),
         asio::bind_cancellation_slot(first.signal.slot(), asio::bind_executor(InlineExecutor(), std::move(over))));
     return;
   } catch (...) {
@@ -161,10 +161,7 @@ asio::awaitable<void> Engine::run_lane(Task& first) {
         co_await run_task(*t);
       } else {
         co_await enter_user_code();
-        if (t->spec->kind == node_kind::subgraph)
-          co_await run_child(*t);
-        else
-          co_await t->spec->node->acall(t->io);
+        co_await call(*t);
       }
     } catch (...) {
       failure = std::current_exception();

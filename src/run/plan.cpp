@@ -7,7 +7,7 @@
 namespace agentflow::detail {
 
 void Plan::put_in_order() {
-  if (size_ < 2) return;
+  if (many_.empty()) return;
   const auto before = [](const Planned& a, const Planned& b) {
     return a.node != b.node ? a.node < b.node : a.order < b.order;
   };
@@ -20,10 +20,6 @@ void Plan::put_in_order() {
     return a.node == b.node && a.order == 0 && b.order == 0;
   };
   many_.erase(std::unique(many_.begin(), many_.end(), triggered_twice), many_.end());
-  size_ = many_.size();
-  if (size_ > 1) return;
-  one_ = std::move(many_.front());
-  many_.clear();
 }
 
 }  // namespace agentflow::detail

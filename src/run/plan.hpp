@@ -22,12 +22,12 @@ struct Planned {
 /// The tasks of a step to come. One alone, as in most steps of most graphs, takes no memory of its own.
 class Plan {
  public:
-  bool empty() const noexcept { return size_ == 0; }
-  std::size_t size() const noexcept { return size_; }
-  Planned* begin() noexcept { return size_ == 1 ? &one_ : many_.data(); }
-  Planned* end() noexcept { return begin() + size_; }
-  const Planned* begin() const noexcept { return size_ == 1 ? &one_ : many_.data(); }
-  const Planned* end() const noexcept { return begin() + size_; }
+  bool empty() const noexcept { return !is_one() && many_.empty(); }
+  std::size_t size() const noexcept { return is_one() ? 1 : many_.size(); }
+  Planned* begin() noexcept { return is_one() ? &one_ : many_.data(); }
+  Planned* end() noexcept { return begin() + size(); }
+  const Planned* begin() const noexcept { return is_one() ? &one_ : many_.data(); }
+  const Planned* end() const noexcept { return begin() + size(); }
   Planned& operator[](std::size_t i) noexcept { return begin()[i]; }
 
   void reserve(std::size_t n) {
@@ -35,33 +35,35 @@ class Plan {
   }
   /// A plain trigger.
   void push_back(NodeId node) {
-    if (size_ > 0) return push_back(Planned{node, 0, nullptr});
+    if (!empty()) return push_back(Planned{node, 0, nullptr});
     one_.node = node;
     one_.order = 0;
-    size_ = 1;
   }
   void push_back(Planned p) {
-    if (size_ == 0) {
+    if (empty()) {
       one_ = std::move(p);
-    } else {
-      if (size_ == 1) many_.push_back(std::move(one_));
-      many_.push_back(std::move(p));
+      return;
     }
-    ++size_;
+    if (is_one()) {
+      many_.push_back(std::move(one_));
+      one_ = {};
+    }
+    many_.push_back(std::move(p));
   }
   /// Puts the tasks into the order in which the step takes them: that of declaration, then that of the Sends; a node
   /// that was triggered twice runs once.
   void put_in_order();
   void clear() noexcept {
-    one_.input.reset();
-    many_.clear();
-    size_ = 0;
+    one_.node = end_node;
+    if (one_.input) one_.input.reset();
+    if (!many_.empty()) many_.clear();
   }
 
  private:
-  Planned one_;  // where it is the only one
+  bool is_one() const noexcept { return one_.node != end_node; }
+
+  Planned one_;  // where it is the only one, else without a node
   std::vector<Planned> many_;
-  std::size_t size_ = 0;
 };
 
 }  // namespace agentflow::detail

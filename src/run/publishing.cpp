@@ -3,8 +3,8 @@
 #include "run/publishing.hpp"
 
 #include <condition_variable>
-#include <deque>
 #include <exception>
+#include <list>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,7 +15,6 @@
 #include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
-#include <asio/post.hpp>
 #include <asio/this_coro.hpp>
 #include <spdlog/logger.h>
 
@@ -66,7 +65,7 @@ struct Publishing::State {
   const std::shared_ptr<spdlog::logger> logger;
   std::mutex mutex;  // guards what follows
   std::condition_variable changed;
-  std::deque<Chunk> queue;
+  std::list<Chunk> queue;  // emptied without memory for it
   std::size_t published = 0, failed = 0, dropped = 0, cancelled = 0;
   std::string error;     // of closing the publisher
   bool started = false;  // the thread
@@ -175,14 +174,14 @@ asio::awaitable<void> Publishing::pump(std::shared_ptr<State> state) {
   state->error = describe(failure);
 }
 
-void Publishing::hurry() {
-  std::deque<Chunk> dropped;  // go when nothing is locked
+void Publishing::hurry() noexcept {
+  std::list<Chunk> dropped;  // go when nothing is locked
   std::lock_guard lock(state_->mutex);
   state_->closing = true;
   state_->dropped += state_->queue.size();
   dropped.swap(state_->queue);
   if (!state_->started || state_->ended) return;
-  asio::post(state_->io, [state = state_] { state->signal.emit(asio::cancellation_type::terminal); });
+  post_surely(state_->io.get_executor(), [state = state_] { state->signal.emit(asio::cancellation_type::terminal); });
   if (std::exchange(state_->waiting, false)) state_->idle.unpark();
 }
 

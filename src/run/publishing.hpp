@@ -35,7 +35,7 @@ class Publishing {
   /// Waits for what is queued, `drain` at most, then cancels; closes the publisher; waits `join` for that.
   asio::awaitable<ShutdownPart> close(std::chrono::nanoseconds drain, std::chrono::nanoseconds join);
   /// Drops what is queued, and cancels the event that is being published.
-  void hurry();
+  void hurry() noexcept;
 
  private:
   struct State;

@@ -76,7 +76,8 @@ void Engine::restore(StateBox state, const JsonValue& body, std::uint64_t step,
   if (in.find("s")) return;  // a router of START is to be asked
   from_start_ = false;
   phase_ = Phase::plan;
-  if (const auto n = in.find("n")) next_ = read_planned(*n, renames);
+  if (const auto n = in.find("n"))
+    for (Planned& p : read_planned(*n, renames)) next_.push_back(std::move(p));
   if (const auto d = in.find("d")) deferred_ = read_planned(*d, renames);
   if (const auto j = in.find("j")) read_joins(*j, renames);
 }
@@ -119,12 +120,13 @@ NodeId Engine::stored_node(const JsonReader& in, const std::map<std::string, std
       ErrorContext().node(name).thread_id(run_.info.thread_id));
 }
 
-Plan Engine::read_planned(const JsonReader& in, const std::map<std::string, std::string>& renames) const {
-  Plan planned;
+std::vector<Planned> Engine::read_planned(const JsonReader& in,
+                                          const std::map<std::string, std::string>& renames) const {
+  std::vector<Planned> planned;
   for (std::size_t i = 0, n = in.elements(); i < n; ++i) {
     const JsonReader at = in.at(i);
     if (at.is_string()) {
-      planned.push_back(stored_node(at, renames));
+      planned.push_back(Planned{stored_node(at, renames), 0, nullptr});
       continue;
     }
     const NodeId id = stored_node(at.at(std::size_t{0}), renames);

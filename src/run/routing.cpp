@@ -120,8 +120,11 @@ void Engine::enqueue(const Target& target, const std::string& from) {
   const NodeSpec& n = spec_.nodes[*id];
   if (n.node->input_type() != *target.type())
     routing_failed(from, fmt::format("a Send to '{}' carries another type than the node takes", n.name), nullptr);
-  auto& list = n.options.defer() ? deferred_ : next_;
-  list.push_back(Planned{*id, ++sends_, target.input()});
+  Planned task{*id, ++sends_, target.input()};
+  if (n.options.defer())
+    deferred_.push_back(std::move(task));
+  else
+    next_.push_back(std::move(task));
 }
 
 void Engine::trigger(NodeId id) {
@@ -132,7 +135,7 @@ void Engine::trigger(NodeId id) {
     next_.push_back(id);
   } else if (std::none_of(deferred_.begin(), deferred_.end(),
                           [id](const Planned& p) { return p.node == id && p.order == 0; })) {
-    deferred_.push_back(id);
+    deferred_.push_back(Planned{id, 0, nullptr});
   }
 }
 

@@ -16,6 +16,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include "async/inline_executor.hpp"
+#include "async/sleep_on.hpp"
 #include "core/json_text.hpp"
 
 namespace agentflow {
@@ -45,6 +46,14 @@ std::shared_ptr<spdlog::logger> logger_for(const CompileOptions& options, bool d
   return logger;
 }
 
+/// Cancels what runs behind the graph, and waits for its end within bounds.
+void close_background(const std::shared_ptr<Background>& background) {
+  asio::io_context loop(1);
+  auto done = [&loop](const std::exception_ptr&, const ShutdownPart&) { loop.stop(); };
+  asio::co_spawn(loop, Background::close(background, std::chrono::nanoseconds::zero()), std::move(done));
+  loop.run();
+}
+
 }  // namespace
 
 GraphCore::GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made)
@@ -63,14 +72,23 @@ GraphCore::GraphCore(std::shared_ptr<const GraphSpec> spec, CompileOptions optio
 }
 
 GraphCore::~GraphCore() {
-  // Runs hold the graph, so there are none; background tasks are cancelled, and end on their loops.
+  // Runs hold the graph, so there are none.
   if (closing_.finished() || !has_run_) return;
-  const auto running = background_->running();
-  if (running > 0) warn(fmt::format("the graph is destroyed unclosed: {} background tasks are cancelled", running));
-  background_->cancel_all();
-  if (debug_)
-    warn(fmt::format("the graph compiled at {}:{} was destroyed without close() or aclose()", made_.file(),
-                     made_.line()));
+  try {
+    if (const auto running = background_->running(); running > 0) {
+      warn(fmt::format("the graph is destroyed unclosed: {} background tasks are cancelled", running));
+      // On a thread that runs a loop they may be waiting for that very loop: there they end later.
+      if (on_loop_thread())
+        background_->cancel_all();
+      else
+        close_background(background_);
+    }
+    if (debug_)
+      warn(fmt::format("the graph compiled at {}:{} was destroyed without close() or aclose()", made_.file(),
+                       made_.line()));
+  } catch (...) {
+    // No memory for it: they go on until they end.
+  }
 }
 
 void GraphCore::warn(const std::string& text) const noexcept {
@@ -92,14 +110,33 @@ std::size_t GraphCore::drain_runs() {
   return begun;
 }
 
-void GraphCore::cancel_runs() {
-  std::vector<std::shared_ptr<RunCore>> runs;
-  {
-    std::lock_guard lock(mutex_);
-    for (RunCore* r = runs_; r != nullptr; r = r->next_)
-      if (auto alive = r->weak_from_this().lock()) runs.push_back(std::move(alive));
+template <class F>
+std::vector<std::shared_ptr<RunCore>> GraphCore::runs(F which) {
+  std::vector<std::shared_ptr<RunCore>> found;
+  std::shared_ptr<RunCore> run;  // the last owner of a run takes this mutex: it must not be one of ours in there
+  std::lock_guard lock(mutex_);
+  for (RunCore* r = runs_; r != nullptr; r = r->next_) {
+    if (!which(*r)) continue;
+    run = r->weak_from_this().lock();
+    if (run) found.push_back(run);
   }
-  for (const auto& r : runs) r->request_cancel();
+  return found;
+}
+
+void GraphCore::cancel_runs() {
+  for (const auto& r : runs([](const RunCore&) { return true; })) r->request_cancel();
+}
+
+void GraphCore::refuse_reader(std::string_view call, const std::string* thread_id) {
+  const auto mine = runs([&](const RunCore& r) {
+    return !r.done() && r.read_by() == std::this_thread::get_id() &&
+           (thread_id == nullptr || r.info.thread_id == *thread_id);
+  });
+  if (mine.empty()) return;
+  throw nested_loop_error(errc::nested_loop,
+                          fmt::format("{} is called by the thread that reads the stream of such a run, and would wait "
+                                      "for itself: use Stream::stop(), and read the stream to its end",
+                                      call));
 }
 
 std::size_t GraphCore::live_runs(std::shared_ptr<ParkingSpot>& place, std::shared_ptr<ParkingSpot> spot) {
@@ -128,6 +165,7 @@ BlockingPool& GraphCore::pool() {
 
 void GraphCore::add(RunCore& run) {
   std::lock_guard lock(mutex_);
+  run.listed_ = true;
   if (closing_.begun()) throw graph_closed_error(errc::graph_closed, "the graph is closed: it starts no new runs");
   has_run_.store(true, std::memory_order_relaxed);
   run.next_ = runs_;
@@ -136,6 +174,7 @@ void GraphCore::add(RunCore& run) {
 }
 
 void GraphCore::remove(RunCore& run) noexcept {
+  if (!run.listed_) return;
   std::lock_guard lock(mutex_);
   if (run.prev_ != nullptr)
     run.prev_->next_ = run.next_;
@@ -143,7 +182,7 @@ void GraphCore::remove(RunCore& run) noexcept {
     runs_ = run.next_;
   if (run.next_ != nullptr) run.next_->prev_ = run.prev_;
   run.next_ = run.prev_ = nullptr;
-  if (run.begun_) closing_.run_ended(run);
+  if (run.begun_ && !run.refused()) closing_.run_ended(run);
   if (waiting_ > 0) ended_.notify_all();
 }
 
@@ -164,11 +203,7 @@ std::vector<std::shared_ptr<RunCore>> GraphCore::older_runs(const RunCore& run) 
 }
 
 std::vector<std::shared_ptr<RunCore>> GraphCore::request_stop(std::string_view thread_id) {
-  std::vector<std::shared_ptr<RunCore>> found;
-  std::lock_guard lock(mutex_);
-  for (RunCore* r = runs_; r != nullptr; r = r->next_)
-    if (r->info.thread_id == thread_id)
-      if (auto alive = r->weak_from_this().lock()) found.push_back(std::move(alive));
+  auto found = runs([thread_id](const RunCore& r) { return r.info.thread_id == thread_id; });
   for (auto& r : found) r->request_stop();
   // A stream that nobody has begun to read will stop at once when it is, which may be never: it is not waited for.
   std::erase_if(found, [](const auto& r) { return !r->begun_; });
@@ -242,10 +277,7 @@ void check_not_durable(const RunConfig& c, const RunInput& input) {
 
 RunCore::RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config, stream_mode modes,
                  CallSite made)
-    : graph_(std::move(graph)),
-      config_(config),
-      made_(made),
-      engine_(*this, graph_->spec(), std::string(), 0, nullptr, nullptr) {
+    : graph_(std::move(graph)), config_(config), engine_(*this, graph_->spec(), std::string(), 0, nullptr) {
   check(config_);
   info.run_id = RunId::make();
   info.thread_id = config_.thread_id();
@@ -254,14 +286,15 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConf
   info.user = config_.context();
   info.user_type = config_.context_type();
   if (auto* tap = graph_->publishing(); modes != stream_mode::none || tap != nullptr) {
-    channel_ = std::make_unique<EventChannel>(modes, config_.stream_capacity(), tap);
-    info.events = channel_.get();
+    info.events = std::make_unique<EventChannel>(modes, config_.stream_capacity(), tap);
   }
   if (graph_->logger()) {
-    log_ = std::make_unique<RunLog>(info, graph_->logger());
-    info.logger = log_.get();
+    info.logger = std::make_unique<RunLog>(info, graph_->logger());
   }
-  if (config_.timeout()) deadline_ = info.clock->now() + *config_.timeout();
+  if (debug() != nullptr) {
+    extras_ = std::make_unique<Extras>();
+    extras_->made = made;
+  }
   if (graph_->options().checkpointer() && !info.thread_id.empty()) {
     journal_ = std::make_unique<Journal>(*this, graph_->options().checkpointer(), graph_->options());
     input_ = std::make_unique<RunInput>(std::move(input));
@@ -271,14 +304,21 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConf
     count_messages(state);
     engine_.begin(std::move(state));
   }
-  graph_->add(*this);
+}
+
+std::shared_ptr<RunCore> RunCore::make(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config,
+                                       stream_mode modes, CallSite made) {
+  auto run = std::make_shared<RunCore>(graph, std::move(input), config, modes, made);
+  graph->add(*run);
+  return run;
 }
 
 RunCore::~RunCore() {
-  if (debug() != nullptr && !begun_) {
+  if (debug() != nullptr && !begun_ && listed_) {
     try {
-      log_->log(log_level::warn, fmt::format("the run made at {}:{} was never begun: await it, or read its stream",
-                                             made_.file(), made_.line()));
+      info.logger->log(log_level::warn,
+                       fmt::format("the run made at {}:{} was never begun: await it, or read its stream",
+                                   extras_->made.file(), extras_->made.line()));
     } catch (...) {
       // No memory for the warning.
     }
@@ -298,6 +338,7 @@ struct RunCore::Finisher {
 
 void RunCore::run_here() {
   begun_ = true;
+  start_time();
   std::exception_ptr failure;
   try {
     while (engine_.advance() != Engine::Need::nothing) {
@@ -315,7 +356,7 @@ asio::awaitable<void> RunCore::run_in_place(const asio::any_io_executor& ex) {
 }
 
 void RunCore::launch(asio::any_io_executor ex, asio::io_context* loop) {
-  ex = under_watch(*this, ex);
+  if (debug() != nullptr) ex = under_watch(*this, ex);
   auto lot = ParkingLot::of(ex);
   auto self = shared_from_this();
   auto work = journal_ ? drive_durable() : engine_.drive(false);
@@ -332,6 +373,10 @@ void RunCore::launch(asio::any_io_executor ex, asio::io_context* loop) {
   }
   asio::co_spawn(ex, std::move(work),
                  asio::bind_cancellation_slot(root_.slot(), asio::bind_executor(InlineExecutor(), std::move(over))));
+}
+
+void RunCore::start_time() {
+  if (config_.timeout()) deadline_ = after(*info.clock, *config_.timeout());
 }
 
 asio::awaitable<void> RunCore::drive_durable() {
@@ -354,12 +399,13 @@ asio::awaitable<void> RunCore::drive_durable() {
 }
 
 void RunCore::started() {
+  start_time();
   if (deadline_ && !attended_) {
     auto fire = [weak = weak_from_this()] {
       const auto run = weak.lock();
       if (!run || run->done()) return;
       run->timed_out_ = true;
-      run->cancelled_ = true;
+      run->note_cancellation();
       run->root_.emit(asio::cancellation_type::terminal);
     };
     timer_ = info.clock->schedule(executor_, *deadline_, std::move(fire));
@@ -367,18 +413,18 @@ void RunCore::started() {
   if (listening()) publish_run(chunk_kind::run_start, "run started");
 }
 
-bool RunCore::listening() noexcept { return channel_ && channel_->listens(stream_mode::debug); }
+bool RunCore::listening() noexcept { return channel() != nullptr && channel()->listens(stream_mode::debug); }
 
 void RunCore::publish_run(chunk_kind kind, std::string text) {
-  channel_->push(Chunk(kind, std::make_shared<Chunk::Origin>(info.run_id, info.thread_id, "", ""), engine_.steps(),
-                       info.clock->wall_now())
-                     .with_text(std::move(text)));
+  channel()->push(Chunk(kind, std::make_shared<Chunk::Origin>(info.run_id, info.thread_id, "", ""), engine_.steps(),
+                        info.clock->wall_now())
+                      .with_text(std::move(text)));
 }
 
 std::exception_ptr RunCore::translate(std::exception_ptr e) const {
   try {
     if (timed_out_) throw_timeout();
-    if (cancelled_)
+    if (cancel_requested())
       throw cancelled_error(
           errc::cancelled, "the run was cancelled",
           ErrorContext().step(engine_.steps()).run_id(info.run_id.to_string()).thread_id(info.thread_id));
@@ -438,26 +484,31 @@ void RunCore::close_up() noexcept {
   std::vector<std::shared_ptr<ParkingSpot>> waiters;
   {
     std::lock_guard lock(mutex_);
-    if (engine_.status() == run_status::completed && !error_ && !engine_.is_done()) error_ = loop_destroyed();
+    if (engine_.status() == run_status::completed && !error_ && !engine_.is_done()) {
+      error_ = loop_destroyed();
+      note_cancellation();  // for what is on other threads still
+    }
     done_.store(true, std::memory_order_release);
     waiters.swap(waiters_);
     // An executor must not outlive its context; handles of the run may.
     if (executor_) executor_ = {};
+    borrowed_ = nullptr;
   }
   graph_->remove(*this);
-  if (channel_) channel_->end();
+  if (channel() != nullptr) channel()->end();
   for (auto& w : waiters) w->unpark();
 }
 
 asio::awaitable<void> RunCore::wait() {
   const auto spot = std::make_shared<ParkingSpot>();
+  auto on_cancel = [](void* self) { static_cast<RunCore*>(self)->request_cancel(); };
+  auto ended = spot->park_surely(co_await asio::this_coro::executor, on_cancel, this);
   notify(spot);
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
   const auto state = co_await asio::this_coro::cancellation_state;
   if (state.cancelled() != asio::cancellation_type::none) request_cancel();
-  auto on_cancel = [](void* self) { static_cast<RunCore*>(self)->request_cancel(); };
-  co_await spot->park(on_cancel, this);
+  co_await std::move(ended);
   co_await asio::this_coro::throw_if_cancelled(throws);
 }
 
@@ -472,7 +523,7 @@ void RunCore::notify(std::shared_ptr<ParkingSpot> spot) {
 }
 
 void RunCore::request_cancel() noexcept {
-  cancelled_.store(true);
+  note_cancellation();
   std::lock_guard lock(mutex_);
   if (done() || !executor_) return;
   // Emission must happen on the run's strand: it races with completions anywhere else.
@@ -484,7 +535,12 @@ void RunCore::request_cancel() noexcept {
 void RunCore::request_drain() noexcept {
   if (info.stop_requested.load()) return;
   asked_ = begun_ ? Asked::drain : Asked::refuse;
+  request_stop();
+}
+
+void RunCore::request_stop() noexcept {
   info.stop_requested.store(true);
+  if (auto* c = channel(); c != nullptr) c->lift();
 }
 
 run_status RunCore::stop_status() const {
@@ -501,13 +557,18 @@ void RunCore::spawn_background(std::string name, asio::awaitable<void> work,
   asio::any_io_executor ex;
   {
     std::lock_guard lock(mutex_);
+    if (done())
+      throw cancelled_error(
+          errc::cancelled,
+          fmt::format("background task '{}' is not started: the run's event loop was destroyed", name));
     if (executor_) {
       ex = without_watch(executor_);
     } else if (borrowed_ != nullptr) {
       ex = *borrowed_;
     } else {
-      if (!loop_) loop_ = std::make_unique<asio::io_context>(1);
-      ex = loop_->get_executor();
+      if (!extras_) extras_ = std::make_unique<Extras>();
+      if (!extras_->loop) extras_->loop = std::make_unique<asio::io_context>(1);
+      ex = extras_->loop->get_executor();
     }
   }
   graph_->background()->spawn(ex, std::move(name), std::move(work), limit);

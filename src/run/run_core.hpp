@@ -5,11 +5,13 @@
 #include <atomic>
 #include <condition_variable>
 #include <exception>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -76,8 +78,15 @@ class GraphCore {
   void wait_for(const RunCore& run);
   /// Asks the runs of a thread to stop; gives how many there were.
   std::vector<std::shared_ptr<RunCore>> request_stop(std::string_view thread_id);
+  /// Throws `nested_loop_error` on the thread that reads the stream of a run that `call` would wait for: one of a
+  /// thread, or any.
+  void refuse_reader(std::string_view call, const std::string* thread_id);
 
  private:
+  /// The runs that are there and answer to `which`.
+  template <class F>
+  std::vector<std::shared_ptr<RunCore>> runs(F which);
+
   const std::shared_ptr<const GraphSpec> spec_;
   const CompileOptions options_;
   std::uint64_t fingerprint_ = 0;
@@ -133,6 +142,9 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
  public:
   RunCore(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config, stream_mode modes, CallSite made);
   ~RunCore();
+  /// Makes a run that its graph knows of.
+  static std::shared_ptr<RunCore> make(std::shared_ptr<GraphCore> graph, RunInput input, const RunConfig& config,
+                                       stream_mode modes, CallSite made);
 
   RunInfo info;
   /// How many messages the input had, if it is a conversation.
@@ -144,9 +156,10 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   const BlockingNode* caller = nullptr;
   const RunConfig& config() const noexcept { return config_; }
   GraphCore& graph() const noexcept { return *graph_; }
-  EventChannel* channel() noexcept { return channel_.get(); }
+  EventChannel* channel() noexcept { return static_cast<EventChannel*>(info.events.get()); }
   const DebugOptions* debug() const noexcept { return graph_->debug(); }
   Engine& engine() noexcept { return engine_; }
+  bool cancel_requested() const noexcept { return info.cancelled.load(std::memory_order_relaxed); }
   /// Of a durable run; else null.
   Journal* journal() noexcept { return journal_.get(); }
   /// That of the driver, once it is launched.
@@ -154,9 +167,8 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
     std::lock_guard lock(mutex_);
     return executor_;
   }
-  bool cancel_requested() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
   /// For the driver that sees itself being cancelled.
-  void note_cancellation() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
+  void note_cancellation() noexcept { info.cancelled.store(true, std::memory_order_relaxed); }
   /// Whether the engine may hand control back to a loop; without one it must not ask for anything.
   bool driven() const noexcept { return driven_; }
 
@@ -182,15 +194,30 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   void notify(std::shared_ptr<ParkingSpot> spot);
   void wait_blocking() { graph_->wait_for(*this); }
 
-  void request_stop() noexcept { info.stop_requested.store(true); }
+  /// Asks the run to end at its next step. Who waits for room in its stream goes on.
+  void request_stop() noexcept;
+  /// The thread that runs the run, because it reads its blocking stream.
+  std::thread::id read_by() const noexcept { return reader_.load(std::memory_order_relaxed); }
+  void note_reader() noexcept { reader_.store(std::this_thread::get_id(), std::memory_order_relaxed); }
   /// Asks the run to end at its next step, because its graph is being closed.
   void request_drain() noexcept;
+  /// Whether it had not begun when its graph was closed.
+  bool refused() const noexcept { return asked_ == Asked::refuse; }
   /// What a run is that was asked to end. Throws for one that had not begun when its graph was closed.
   run_status stop_status() const;
   /// Starts a task that goes on behind the run.
   void spawn_background(std::string name, asio::awaitable<void> work, std::optional<std::chrono::nanoseconds> limit);
   /// The loop of the background tasks of a run that has none itself; null if it has started none.
-  asio::io_context* own_loop() const noexcept { return loop_.get(); }
+  asio::io_context* own_loop() const noexcept { return extras_ ? extras_->loop.get() : nullptr; }
+  /// What few runs need: in an allocation of its own, so that the others stay small.
+  struct Extras {
+    CallSite made;                           // in debug mode
+    std::mutex mutex;                        // guards what follows
+    std::map<const Task*, Watch*> awaiting;  // in debug mode: what follows the code that is awaited
+    std::unique_ptr<asio::io_context> loop;  // of background tasks, where the run has none
+  };
+  /// In debug mode only.
+  Extras& extras() noexcept { return *extras_; }
   void request_cancel() noexcept;
 
   /// Throws what made the run fail, if it did.
@@ -206,20 +233,17 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   struct Finisher;
   asio::awaitable<void> drive_durable();
   bool listening() noexcept;
+  void start_time();
   void publish_run(chunk_kind kind, std::string text);
   std::exception_ptr translate(std::exception_ptr e) const;
 
   std::shared_ptr<GraphCore> graph_;
   RunConfig config_;
-  std::unique_ptr<EventChannel> channel_;  // only where somebody listens
-  std::unique_ptr<RunLog> log_;
-  const CallSite made_;
   Engine engine_;
   std::unique_ptr<RunInput> input_;  // of a durable run, until it is taken
   std::unique_ptr<Journal> journal_;
   std::optional<Clock::time_point> deadline_;
   asio::cancellation_signal root_;
-  std::atomic<bool> cancelled_{false};
   bool timed_out_ = false;
   bool driven_ = false;
   bool attended_ = false;
@@ -230,12 +254,14 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   std::atomic<bool> begun_{false};
   std::exception_ptr error_;
   std::uint64_t random_ = 0;
+  std::atomic<std::thread::id> reader_{};
+  bool listed_ = false;
 
   std::mutex mutex_;  // guards what follows
   asio::any_io_executor executor_;
   std::shared_ptr<ParkingLot> lot_;  // of its context
   const asio::any_io_executor* borrowed_ = nullptr;
-  std::unique_ptr<asio::io_context> loop_;
+  std::unique_ptr<Extras> extras_;
   std::vector<std::shared_ptr<ParkingSpot>> waiters_;
   std::atomic<bool> done_{false};
 

@@ -12,6 +12,7 @@
 #include <asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
+#include "async/child_group.hpp"
 #include "async/inline_executor.hpp"
 #include "async/sleep_on.hpp"
 #include "run/engine.hpp"
@@ -97,7 +98,7 @@ void Engine::notice(asio::cancellation_state state) noexcept {
 
 asio::awaitable<void> Engine::drive(bool borrowed) {
   borrowed_ = borrowed;
-  const bool whole = parent_ == nullptr && track_ == nullptr;  // nobody else begins and ends the run
+  const bool whole = parent() == nullptr && track_ == nullptr;  // nobody else begins and ends the run
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await enter_user_code();
   std::exception_ptr failure;
@@ -107,47 +108,28 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
     for (;;) {
       const Need need = advance();
       if (need == Need::nothing) break;
+      std::exception_ptr thrown;
       if (need == Need::one) {
         // Awaited right here: one coroutine more around each node would cost it two allocations.
-        Task& t = first_;
-        if (watched_) publish_node(t, chunk_kind::node_start);
-        t.state = Task::State::running;
-        std::exception_ptr thrown;
-        await_begins(t, Part::node);
+        if (watched_) publish_node(first_, chunk_kind::node_start);
+        first_.state = Task::State::running;
+        await_begins(first_, Part::node);
         try {
-          if (t.spec->kind == node_kind::subgraph)
-            co_await run_child(t);
-          else
-            co_await t.spec->node->acall(t.io);
-          finished(t);
+          co_await call(first_);
+          finished(first_);
         } catch (...) {
           thrown = std::current_exception();
         }
-        await_ends(t);
-        co_await enter_user_code();  // it may have left it
-        if (borrowed_)
-          notice(co_await asio::this_coro::cancellation_state);
-        else
-          co_await asio::this_coro::reset_cancellation_state();
-        if (thrown && !(track_ != nullptr && leaves(t))) fail(t, std::move(thrown));
-      } else if (need == Need::commit) {
-        co_await leave_user_code();
-        co_await commit_step();
-        co_await enter_user_code();
-      } else if (need == Need::many) {
-        co_await run_many();
-      } else if (need == Need::route) {
-        co_await run_router();
-      } else if (need == Need::yield) {
-        co_await leave_user_code();
-        co_await asio::post(asio::use_awaitable);
-        co_await enter_user_code();
-        if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
+        await_ends(first_);
       } else {
-        co_await leave_user_code();
-        co_await run_.channel()->room();
-        co_await enter_user_code();
+        co_await meet(need);
       }
+      co_await enter_user_code();  // which may have left it
+      if (borrowed_)
+        notice(co_await asio::this_coro::cancellation_state);
+      else
+        co_await asio::this_coro::reset_cancellation_state();
+      if (thrown && !(track_ != nullptr && leaves(first_))) fail(first_, std::move(thrown));
     }
   } catch (...) {
     failure = std::current_exception();
@@ -157,6 +139,26 @@ asio::awaitable<void> Engine::drive(bool borrowed) {
     run_.finish(std::move(failure));
   else if (failure)
     std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> Engine::call(Task& t) {
+  return t.spec->kind == node_kind::subgraph ? run_child(t) : t.spec->node->acall(t.io);
+}
+
+asio::awaitable<void> Engine::meet(Need need) {
+  if (need == Need::many) return run_many();
+  if (need == Need::route) return run_router();
+  return give_way(need);
+}
+
+asio::awaitable<void> Engine::give_way(Need need) {
+  co_await leave_user_code();
+  if (need == Need::commit)
+    co_await commit_step();
+  else if (need == Need::room)
+    co_await run_.channel()->room();
+  else
+    co_await asio::post(asio::use_awaitable);
 }
 
 // ---- one task with limits, retries and a handler -------------------------------------------------------------------
@@ -242,6 +244,7 @@ asio::awaitable<void> Engine::attempt(Task& t) {
 
 asio::awaitable<void> Engine::run_elsewhere(Task& t) {
   const auto there = std::make_shared<Elsewhere>(*t.spec->options.executor());
+  auto ended = there->spot.park_surely(co_await asio::this_coro::executor, &Elsewhere::cancel, there.get());
   {
     // For this scope: the end may come, and clear the other, before co_spawn returns.
     const auto strand = under_watch(run_, there->strand);
@@ -252,7 +255,7 @@ asio::awaitable<void> Engine::run_elsewhere(Task& t) {
   }
   // Not even a run whose event loop is destroyed leaves the node to itself.
   const Elsewhere::Leaving leaving{*there};
-  co_await there->spot.park(&Elsewhere::cancel, there.get());
+  co_await std::move(ended);
   if (there->failure) std::rethrow_exception(there->failure);
 }
 
@@ -262,6 +265,9 @@ asio::awaitable<void> Engine::run_blocking(Task& t) {
     std::exception_ptr failure;
   };
   const auto call = std::make_shared<Call>();
+  // A plain function cannot be interrupted: it sees NodeContext::cancelled(), and we wait for it.
+  auto on_cancel = [](void* task) { static_cast<Task*>(task)->cancel_requested = true; };
+  auto ended = call->spot.park_surely(co_await asio::this_coro::executor, on_cancel, &t);
   // The job owns the run, so that the task is there even if this coroutine is not any more.
   auto job = [run = run_.shared_from_this(), task = &t, call] {
     try {
@@ -273,28 +279,28 @@ asio::awaitable<void> Engine::run_blocking(Task& t) {
     call->spot.unpark();
   };
   run_.graph().pool().submit(std::move(job));
-  // A plain function cannot be interrupted: it sees NodeContext::cancelled(), and we wait for it.
-  auto on_cancel = [](void* task) { static_cast<Task*>(task)->cancel_requested = true; };
-  co_await call->spot.park(on_cancel, &t);
+  co_await std::move(ended);
   if (call->failure) std::rethrow_exception(call->failure);
 }
 
-std::unique_ptr<Clock::Timer> Engine::arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started) {
+std::shared_ptr<Clock::Timer> Engine::arm(Task& t, const asio::any_io_executor& ex, Clock::time_point started) {
   const auto& o = t.spec->options;
   if (!o.timeout() && !o.idle_timeout()) return nullptr;
   t.last_sign.store(started.time_since_epoch().count(), std::memory_order_relaxed);
   struct Both final : Clock::Timer {
     std::unique_ptr<Clock::Timer> hard, idle;
   };
-  auto timers = std::make_unique<Both>();
+  const auto timers = std::make_shared<Both>();
   const std::weak_ptr<RunCore> run = run_.weak_from_this();
   const auto generation = t.generation;
-  auto fire = [run, task = &t, generation](bool idle) {
-    return [run, task, generation, idle] {
-      if (const auto alive = run.lock()) task->engine->on_timer(*task, generation, idle);
+  // What was queued when its timer went still comes. The task is there as long as the timers are, and no longer.
+  auto fire = [run, armed = std::weak_ptr<Both>(timers), task = &t, generation](bool idle) {
+    return [run, armed, task, generation, idle] {
+      const auto alive = run.lock();
+      if (alive && !armed.expired()) task->engine->on_timer(*task, generation, idle);
     };
   };
-  if (o.timeout()) timers->hard = run_.info.clock->schedule(ex, started + *o.timeout(), fire(false));
+  if (o.timeout()) timers->hard = run_.info.clock->schedule(ex, after(started, *o.timeout()), fire(false));
   if (o.idle_timeout()) {
     // One timer that asks again: re-arming at every sign of life would cost more than the sign.
     struct Idle : std::enable_shared_from_this<Idle> {
@@ -302,7 +308,7 @@ std::unique_ptr<Clock::Timer> Engine::arm(Task& t, const asio::any_io_executor& 
       std::unique_ptr<Clock::Timer> timer;
       void start(Clock& clock, const asio::any_io_executor& ex, Clock::time_point last, std::chrono::nanoseconds limit,
                  Task* task, std::weak_ptr<RunCore> run, std::uint64_t gen) {
-        timer = clock.schedule(ex, last + limit, [weak = weak_from_this(), &clock, ex, limit, task, run, gen] {
+        timer = clock.schedule(ex, after(last, limit), [weak = weak_from_this(), &clock, ex, limit, task, run, gen] {
           const auto self = weak.lock();
           const auto alive = run.lock();
           if (!self || !alive || task->generation != gen) return;
@@ -337,12 +343,7 @@ void Engine::on_timer(Task& t, std::uint64_t generation, bool idle) {
 bool Engine::should_retry(Task& t, const std::exception_ptr& e) const {
   const auto& policy = t.spec->options.retry();
   if (!policy || t.attempt >= policy->attempts()) return false;
-  try {
-    std::rethrow_exception(e);
-  } catch (const cancelled_error&) {
-    return false;
-  } catch (...) {
-  }
+  if (is_cancellation(e)) return false;
   return !policy->predicate() || policy->predicate()(e);
 }
 
@@ -373,7 +374,7 @@ void Engine::handle_error(Task& t, const std::exception_ptr& e) {
 
 void Engine::make_child(Task& t) {
   auto path = path_.empty() ? t.spec->name : path_ + "/" + t.spec->name;
-  t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), std::move(path), depth_ + 1, this, &t);
+  t.child = std::make_unique<Engine>(run_, *t.spec->node->subgraph(), std::move(path), depth_ + 1, &t);
 }
 
 void Engine::enter_child(Task& t) {
@@ -411,11 +412,7 @@ asio::awaitable<void> Engine::run_router() {
     failure = std::current_exception();
   }
   await_ends(t);
-  co_await enter_user_code();
-  if (borrowed_)
-    notice(co_await asio::this_coro::cancellation_state);
-  else
-    co_await asio::this_coro::reset_cancellation_state();
+  if (borrowed_) notice(co_await asio::this_coro::cancellation_state);
   if (cancelled()) throw cancelled_error(errc::cancelled, "the run was cancelled");
   if (failure) routing_failed(*t.node, "its router threw " + describe(failure), failure);
   take_route(r, std::move(answer), *t.node);

@@ -99,14 +99,27 @@ Watch* Engine::enter(Task& t, Part part) {
   return watch;
 }
 
-void Engine::leave(Task& t) {
-  if (Watch::current() != t.watch)
+void Engine::enter_await(Task& t, Part part) {
+  Watch* const watch = enter(t, part);
+  RunCore::Extras& extras = run_.extras();
+  std::lock_guard lock(extras.mutex);
+  extras.awaiting[&t] = watch;
+}
+
+void Engine::leave_await(Task& t) {
+  Watch* watch = nullptr;
+  {
+    RunCore::Extras& extras = run_.extras();
+    std::lock_guard lock(extras.mutex);
+    watch = std::exchange(extras.awaiting[&t], nullptr);
+  }
+  if (watch == nullptr) return;
+  if (Watch::current() != watch)
     t.context.log(log_level::warn,
                   fmt::format("{} came back on an executor that is not the run's: await what was bound to it inside a "
                               "co_spawn on that executor",
                               words(Part::node)));
-  t.watch->leave();
-  t.watch = nullptr;
+  watch->leave();
 }
 
 asio::any_io_executor under_watch(RunCore& run, const asio::any_io_executor& ex) {

@@ -63,23 +63,6 @@ void create_private(const std::string& path) {
 
 }  // namespace
 
-void throw_sqlite(sqlite3* db, int code, std::string_view doing) {
-  if ((code & 0xff) == SQLITE_NOMEM && db == nullptr) throw std::bad_alloc();
-  const char* file = db != nullptr ? sqlite3_db_filename(db, "main") : nullptr;
-  const std::string where = file != nullptr && *file != '\0' ? fmt::format(" in {}", file) : std::string();
-  const std::string what = fmt::format("{}{}: {} (SQLite {})", doing, where,
-                                       db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code), code);
-  switch (meaning(code)) {
-    case errc::checkpoint_damaged:
-      throw checkpoint_damaged_error(
-          what + "; the file is damaged: restore it from a backup, or try the .recover command of sqlite3", "");
-    case errc::storage_version: throw storage_error(errc::storage_version, what + "; this is no SQLite database");
-    case errc::bad_config: throw config_error(errc::bad_config, what + "; it is too big to be stored");
-    case errc::internal: throw error(errc::internal, what);
-    default: throw storage_error(errc::storage_unavailable, what + "; " + std::string(advice(code)));
-  }
-}
-
 // ---- SqliteStatement -----------------------------------------------------------------------------------------------
 
 SqliteStatement::~SqliteStatement() {
@@ -88,7 +71,7 @@ SqliteStatement::~SqliteStatement() {
 }
 
 void SqliteStatement::check(int code) {
-  if (code != SQLITE_OK) throw_sqlite(db_, code, "binding a value");
+  if (code != SQLITE_OK) db_.fail(code, "binding a value");
 }
 SqliteStatement& SqliteStatement::integer(std::int64_t v) {
   check(sqlite3_bind_int64(statement_, ++bound_, v));
@@ -113,7 +96,7 @@ bool SqliteStatement::step() {
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  throw_sqlite(db_, code, "working");
+  db_.fail(code, "working");
 }
 
 SqliteStatement& SqliteStatement::again() {
@@ -129,13 +112,33 @@ std::string SqliteStatement::text_at(int column) const {
   const void* data = sqlite3_column_blob(statement_, column);
   const int size = sqlite3_column_bytes(statement_, column);
   if (data == nullptr) {
-    if (size != 0 || sqlite3_errcode(db_) == SQLITE_NOMEM) throw_sqlite(db_, SQLITE_NOMEM, "reading");
+    if (size != 0 || sqlite3_errcode(db_.db_.get()) == SQLITE_NOMEM) db_.fail(SQLITE_NOMEM, "reading");
     return {};
   }
   return std::string(static_cast<const char*>(data), static_cast<std::size_t>(size));
 }
 
 // ---- SqliteConnection ----------------------------------------------------------------------------------------------
+
+void SqliteConnection::fail(int code, std::string_view doing) {
+  sqlite3* db = db_.get();
+  const int kind = code & 0xff;
+  if (kind == SQLITE_NOMEM && db == nullptr) throw std::bad_alloc();
+  suspect_ = kind != SQLITE_BUSY && kind != SQLITE_LOCKED && kind != SQLITE_TOOBIG;
+  const char* file = db != nullptr ? sqlite3_db_filename(db, "main") : nullptr;
+  const std::string where = file != nullptr && *file != '\0' ? fmt::format(" in {}", file) : std::string();
+  const std::string what = fmt::format("{}{}: {} (SQLite {})", doing, where,
+                                       db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code), code);
+  switch (meaning(code)) {
+    case errc::checkpoint_damaged:
+      throw checkpoint_damaged_error(
+          what + "; the file is damaged: restore it from a backup, or try the .recover command of sqlite3", "");
+    case errc::storage_version: throw storage_error(errc::storage_version, what + "; this is no SQLite database");
+    case errc::bad_config: throw config_error(errc::bad_config, what + "; it is too big to be stored");
+    case errc::internal: throw error(errc::internal, what);
+    default: throw storage_error(errc::storage_unavailable, what + "; " + std::string(advice(code)));
+  }
+}
 
 void SqliteConnection::Close::operator()(sqlite3* db) const noexcept { sqlite3_close_v2(db); }
 void SqliteConnection::Finalize::operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
@@ -147,7 +150,7 @@ SqliteConnection::SqliteConnection(const std::string& path, const SqliteOptions&
       path.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
       options.vfs().empty() ? nullptr : options.vfs().c_str());
   db_.reset(db);
-  if (code != SQLITE_OK) throw_sqlite(db, code, "opening " + path);
+  if (code != SQLITE_OK) fail(code, "opening " + path);
   configure(options);
 }
 SqliteConnection::~SqliteConnection() = default;
@@ -175,15 +178,15 @@ SqliteStatement SqliteConnection::query(const char* sql) {
   if (!kept) {
     sqlite3_stmt* statement = nullptr;
     const int code = sqlite3_prepare_v3(db_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
-    if (code != SQLITE_OK) throw_sqlite(db_.get(), code, "preparing a statement");
+    if (code != SQLITE_OK) fail(code, "preparing a statement");
     kept.reset(statement);
   }
-  return SqliteStatement(db_.get(), kept.get());
+  return SqliteStatement(*this, kept.get());
 }
 
 void SqliteConnection::exec(const char* sql) {
   const int code = sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) throw_sqlite(db_.get(), code, std::string_view(sql).substr(0, 30));
+  if (code != SQLITE_OK) fail(code, std::string_view(sql).substr(0, 30));
 }
 std::int64_t SqliteConnection::scalar(const char* sql) {
   auto q = query(sql);

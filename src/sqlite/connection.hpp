@@ -15,11 +15,13 @@ struct sqlite3_stmt;
 
 namespace agentflow::detail {
 
+class SqliteConnection;
+
 /// A statement borrowed from the connection; given back, reset, when it goes. Values that are bound must live until
 /// then. Parameters and columns are counted from 0, in order.
 class SqliteStatement {
  public:
-  SqliteStatement(sqlite3* db, sqlite3_stmt* statement) noexcept : db_(db), statement_(statement) {}
+  SqliteStatement(SqliteConnection& db, sqlite3_stmt* statement) noexcept : db_(db), statement_(statement) {}
   SqliteStatement(const SqliteStatement&) = delete;
   SqliteStatement& operator=(const SqliteStatement&) = delete;
   ~SqliteStatement();
@@ -48,7 +50,7 @@ class SqliteStatement {
  private:
   void check(int code);
 
-  sqlite3* db_;
+  SqliteConnection& db_;
   sqlite3_stmt* statement_;
   int bound_ = 0;
 };
@@ -69,8 +71,11 @@ class SqliteConnection {
   /// Whether a transaction is open.
   bool in_transaction() const;
   int changes() const;
+  /// After an error of the disk or the file: what the connection remembers of them may be wrong.
+  bool suspect() const noexcept { return suspect_; }
 
  private:
+  friend class SqliteStatement;
   struct Close {
     void operator()(sqlite3* db) const noexcept;
   };
@@ -79,12 +84,12 @@ class SqliteConnection {
   };
 
   void configure(const SqliteOptions& options);
+  /// Throws what a result code of SQLite means: `storage_error`, or `checkpoint_damaged_error`.
+  [[noreturn]] void fail(int code, std::string_view doing);
 
   std::unique_ptr<sqlite3, Close> db_;
   std::unordered_map<const char*, std::unique_ptr<sqlite3_stmt, Finalize>> statements_;
+  bool suspect_ = false;
 };
-
-/// Throws what a result code of SQLite means: `storage_error`, or `checkpoint_damaged_error`.
-[[noreturn]] void throw_sqlite(sqlite3* db, int code, std::string_view doing);
 
 }  // namespace agentflow::detail

@@ -16,26 +16,6 @@ namespace {
 /// How many jobs share a transaction at most, so that none waits long for the others.
 constexpr std::size_t max_together = 64;
 
-void roll_back(SqliteConnection& db) noexcept {
-  try {
-    if (db.in_transaction()) db.exec("ROLLBACK");
-  } catch (...) {
-    // An error of the disk: the connection is replaced, and the transaction goes with it.
-  }
-}
-
-/// Whether the disk or the file is to blame, and not the caller.
-bool of_the_disk(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const error& e) {
-    return e.code() == errc::storage_unavailable || e.code() == errc::checkpoint_damaged ||
-           e.code() == errc::storage_version || e.code() == errc::internal;
-  } catch (...) {
-    return false;
-  }
-}
-
 }  // namespace
 
 SqliteWriter::SqliteWriter(std::string path, SqliteOptions options)
@@ -72,16 +52,21 @@ void SqliteWriter::check_process() const {
                         "this database was opened before fork(), by the parent process: open it again in the child");
 }
 
-void SqliteWriter::submit(std::shared_ptr<Job> job) {
-  {
+bool SqliteWriter::submit(std::shared_ptr<Job> job) noexcept {
+  try {
     std::lock_guard lock(mutex_);
-    jobs_.push_back(std::move(job));
+    jobs_.push_back(job);
+  } catch (...) {
+    job->failure = std::current_exception();
+    return false;
   }
   wake_.notify_one();
+  return true;
 }
 
 void SqliteWriter::work() {
   std::vector<std::shared_ptr<Job>> batch;
+  batch.reserve(max_together);  // nobody could be told that there is no memory
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait(lock, [this] { return closing_ || !jobs_.empty(); });
@@ -119,7 +104,7 @@ void SqliteWriter::execute(std::vector<std::shared_ptr<Job>>& batch) {
       return execute_together(connection(), batch);
     } catch (...) {
       // Nobody's result counts. Each tries for itself and gets its own error.
-      if (db_) roll_back(*db_);
+      recover();
       for (auto& job : batch) {
         job->forget();
         job->failure = nullptr;
@@ -130,7 +115,13 @@ void SqliteWriter::execute(std::vector<std::shared_ptr<Job>>& batch) {
 }
 
 void SqliteWriter::execute_together(SqliteConnection& db, std::vector<std::shared_ptr<Job>>& batch) {
-  db.query("BEGIN IMMEDIATE").run();
+  try {
+    db.query("BEGIN IMMEDIATE").run();
+  } catch (...) {
+    // As when another process is writing: it would be the same for each, after as long a wait.
+    for (auto& job : batch) job->failure = std::current_exception();
+    return recover();
+  }
   for (auto& job : batch) {
     db.query("SAVEPOINT job").run();
     try {
@@ -139,7 +130,7 @@ void SqliteWriter::execute_together(SqliteConnection& db, std::vector<std::share
       job->failure = std::current_exception();
     }
     if (job->failure) {
-      if (of_the_disk(job->failure) || !db.in_transaction()) std::rethrow_exception(job->failure);
+      if (db.suspect() || !db.in_transaction()) std::rethrow_exception(job->failure);
       db.query("ROLLBACK TO job").run();
     }
     db.query("RELEASE job").run();
@@ -157,10 +148,19 @@ void SqliteWriter::execute_alone(Job& job) noexcept {
   } catch (...) {
     job.failure = std::current_exception();
     job.forget();
-    if (db_) roll_back(*db_);
-    // What the connection remembers of a file that failed may be wrong. The next job opens a new one.
-    if (of_the_disk(job.failure)) db_.reset();
+    recover();
   }
+}
+
+/// After an error: no transaction is open, and a connection that may be wrong is gone. The next job opens another.
+void SqliteWriter::recover() noexcept {
+  if (!db_) return;
+  try {
+    if (db_->in_transaction()) db_->exec("ROLLBACK");
+  } catch (...) {
+    // It goes with the connection.
+  }
+  if (db_->suspect() || db_->in_transaction()) db_.reset();
 }
 
 }  // namespace agentflow::detail

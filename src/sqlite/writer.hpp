@@ -88,19 +88,21 @@ class SqliteWriter {
     // Once it is submitted it is carried out, whatever happens to the caller; so the caller waits for it.
     const bool throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
-    submit(job);
-    co_await job->done.park([](void*) {});
+    auto done = job->done.park_surely(co_await asio::this_coro::executor, [](void*) {});
+    if (submit(job)) co_await std::move(done);
     co_await asio::this_coro::throw_if_cancelled(throws);
     if (job->failure) std::rethrow_exception(job->failure);
     co_return std::move(*job->result);
   }
 
   void check_process() const;
-  void submit(std::shared_ptr<Job> job);
+  /// False, with the job failed, when there is no memory for it.
+  bool submit(std::shared_ptr<Job> job) noexcept;
   void work();
   void execute(std::vector<std::shared_ptr<Job>>& batch);
   void execute_together(SqliteConnection& db, std::vector<std::shared_ptr<Job>>& batch);
   void execute_alone(Job& job) noexcept;
+  void recover() noexcept;
   SqliteConnection& connection();
 
   const std::string path_;

@@ -238,7 +238,7 @@ std::optional<std::size_t> JsonFields::find(std::string_view key) const noexcept
 JsonState::JsonState() : fields_(std::make_shared<const JsonFields>()) {}
 
 JsonState::JsonState(JsonFields fields) : fields_(std::make_shared<const JsonFields>(std::move(fields))) {
-  for (const auto& f : fields_->list()) values_.push_back(f.initial);
+  for (const auto& f : fields_->list()) values_.emplace_back(*f.initial);
 }
 
 JsonState::JsonState(JsonFields fields, const json& object) : JsonState(std::move(fields)) {
@@ -260,15 +260,10 @@ std::size_t JsonState::index(std::string_view key) const {
 
 const json& JsonState::at(std::string_view key) const { return *values_[index(key)]; }
 
-json& JsonState::edit(std::string_view key) {
-  auto& value = values_[index(key)];
-  if (value.use_count() != 1) value = std::make_shared<json>(*value);
-  // Made by make_shared<json> here or in set(), and nobody else holds it.
-  return const_cast<json&>(*value);
-}
+json& JsonState::edit(std::string_view key) { return values_[index(key)].edit(); }
 
 JsonState& JsonState::set(std::string_view key, json value) {
-  values_[index(key)] = std::make_shared<json>(std::move(value));
+  values_[index(key)] = detail::SharedJson(std::move(value));
   return *this;
 }
 
@@ -314,7 +309,7 @@ void StateModel<JsonState>::diff(const JsonState& base, JsonState& mine, update_
         errc::bad_input,
         "the node returned a JsonState with other keys: change the state it was given, or return an Update");
   for (std::size_t i = 0; i < base.values_.size(); ++i) {
-    if (base.values_[i] == mine.values_[i]) continue;
+    if (base.values_[i].same_as(mine.values_[i])) continue;
     auto found = find_change(base.fields_->list()[i], *base.values_[i], *mine.values_[i]);
     if (found.delta) out.changes_.push_back({base.fields_->list()[i].key, std::move(*found.delta), found.replaced});
   }
@@ -342,7 +337,7 @@ void StateModel<JsonState>::write_update(JsonWriter& out, const update_type& upd
 void StateModel<JsonState>::as_update(JsonState& state, update_type& out) {
   JsonState empty;
   empty.fields_ = state.fields_;
-  for (const auto& f : state.fields_->list()) empty.values_.push_back(f.initial);
+  for (const auto& f : state.fields_->list()) empty.values_.emplace_back(*f.initial);
   diff(empty, state, out);
 }
 
@@ -357,7 +352,7 @@ void StateModel<JsonState>::save(JsonWriter& out, const JsonState& state) {
     out.string(f.key);
     out.string(name_of(f.kind));
     out.value(JsonValue(*f.initial));
-    if (state.values_[i] != f.initial) out.value(JsonValue(*state.values_[i]));
+    if (*state.values_[i] != *f.initial) out.value(JsonValue(*state.values_[i]));
     out.end_array();
   }
   out.end_array();

@@ -15,12 +15,13 @@ void MergeGuard::begin(std::uint64_t step) {
 }
 
 void MergeGuard::claim(std::string_view field, bool exclusive, std::string_view suggestion) {
-  for (const auto& c : claims_) {
+  for (auto& c : claims_) {
     if (c.field != field) continue;
-    if (c.writer == writer_index_ || (!exclusive && !c.exclusive)) {
-      if (!exclusive || c.exclusive) return;
-      break;  // the same writer, now exclusively: remember that as a claim of its own
+    if (c.writer == writer_index_) {
+      c.exclusive = c.exclusive || exclusive;
+      return;
     }
+    if (!exclusive && !c.exclusive) return;
     const std::string why = suggestion.empty()
                                 ? "one of them replaced its whole value, past its reducer: let it write changes"
                                 : fmt::format("it takes one writer: give the field a reducer, such as {}", suggestion);

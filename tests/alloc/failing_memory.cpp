@@ -23,6 +23,7 @@ namespace {
 constexpr std::uint64_t never = std::uint64_t{1} << 62;
 std::atomic<std::uint64_t> count{0}, first{never}, last{never}, failures{0}, spared_failures{0};
 std::atomic<std::int64_t> in_use{0};
+thread_local bool asio_too = false;
 
 /// The functions of this program by their addresses: the symbol table of its file, which the linker's dynamic one is
 /// but a part of.
@@ -96,10 +97,14 @@ bool fails() noexcept {
   return true;
 }
 
+void* aligned(std::size_t alignment, std::size_t size) noexcept {
+  void* block = nullptr;
+  return ::posix_memalign(&block, std::max(alignment, sizeof(void*)), size) == 0 ? block : nullptr;
+}
+
 void* allocate(std::size_t size, std::size_t alignment) {
   if (fails()) throw std::bad_alloc();
-  void* const block = alignment == 0 ? std::malloc(std::max<std::size_t>(size, 1))
-                                     : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  void* const block = alignment == 0 ? std::malloc(std::max<std::size_t>(size, 1)) : aligned(alignment, size);
   if (block == nullptr) throw std::bad_alloc();
   ++in_use;
   return block;
@@ -113,13 +118,24 @@ void release(void* block) noexcept {
 
 void* operator new(std::size_t size) { return allocate(size, 0); }
 void* operator new(std::size_t size, std::align_val_t a) { return allocate(size, static_cast<std::size_t>(a)); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept try {
+  return allocate(size, 0);
+} catch (const std::bad_alloc&) {
+  return nullptr;
+}
+void operator delete(void* block, const std::nothrow_t&) noexcept { release(block); }
 void operator delete(void* block) noexcept { release(block); }
 void operator delete(void* block, std::size_t) noexcept { release(block); }
 void operator delete(void* block, std::align_val_t) noexcept { release(block); }
 void operator delete(void* block, std::size_t, std::align_val_t) noexcept { release(block); }
 
-FailingMemory::FailingMemory(std::uint64_t k, std::uint64_t more) noexcept {
+extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
+  return asio_too && fails() ? nullptr : aligned(alignment, size);
+}
+
+FailingMemory::FailingMemory(std::uint64_t k, std::uint64_t more, Of of) noexcept {
   functions();
+  asio_too = of == Of::asio_too;
   count = 0;
   failures = 0;
   last = k + more;
@@ -127,6 +143,7 @@ FailingMemory::FailingMemory(std::uint64_t k, std::uint64_t more) noexcept {
 }
 std::uint64_t FailingMemory::stop() noexcept {
   first = never;
+  asio_too = false;
   return count;
 }
 std::uint64_t FailingMemory::failed() const noexcept { return failures; }

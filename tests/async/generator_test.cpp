@@ -7,10 +7,17 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/cancellation_signal.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/execution.hpp>
+#include <asio/io_context.hpp>
+#include <asio/query.hpp>
+#include <asio/require.hpp>
 #include <asio/this_coro.hpp>
 
 #include <agentflow/async/gather.hpp>
@@ -56,6 +63,32 @@ af::Generator<int> busy(int n) {
   }
 }
 af::Generator<int> nothing() { co_return; }
+
+/// An executor that counts its copies.
+class Counted {
+ public:
+  using Inner = asio::io_context::executor_type;
+  explicit Counted(const Inner& inner) : inner_(inner) {}
+  asio::execution_context& query(asio::execution::context_t) const {
+    return asio::query(inner_, asio::execution::context);
+  }
+  asio::execution::blocking_t query(asio::execution::blocking_t) const {
+    return asio::query(inner_, asio::execution::blocking);
+  }
+  Counted require(asio::execution::blocking_t::never_t) const {
+    return Counted(asio::require(inner_, asio::execution::blocking.never));
+  }
+  template <class F>
+  void execute(F&& f) const {
+    asio::execution::execute(inner_, std::forward<F>(f));
+  }
+  bool operator==(const Counted& other) const noexcept { return inner_ == other.inner_; }
+  bool operator!=(const Counted& other) const noexcept { return inner_ != other.inner_; }
+
+ private:
+  Inner inner_;
+  Alive alive_;
+};
 
 asio::awaitable<std::vector<int>> all_of(af::Generator<int> generator) {
   std::vector<int> values;
@@ -167,6 +200,24 @@ TEST_CASE("20 a generator and its consumer may be cancelled or abandoned anywher
     while (auto piece = co_await answer.next()) co_await af::sleep(1s);
   };
   CHECK(disturb_everywhere(streaming) > 10);
+}
+
+TEST_CASE("20 a generator keeps nothing of the loop that was destroyed under it", "[generator]") {
+  auto stuck = []() -> af::Generator<int> {
+    co_await af::sleep(24h);
+    co_yield 1;
+  };
+  auto generator = stuck();
+  auto take = [&]() -> asio::awaitable<void> { co_await generator.next(); };
+  const long alive = Alive::count();
+  std::optional<asio::io_context> io(std::in_place);
+  asio::co_spawn(asio::any_io_executor(Counted(io->get_executor())), take(), [](std::exception_ptr) {});
+  io->poll();
+  CHECK(Alive::count() > alive);
+  io.reset();
+  CHECK(Alive::count() == alive);
+  VirtualLoop loop;
+  CHECK_FALSE(loop.run(generator.next()).has_value());
 }
 
 TEST_CASE("20 one coroutine at a time takes from a generator", "[generator]") {

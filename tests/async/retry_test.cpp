@@ -3,6 +3,7 @@
 #include <agentflow/async/retry.hpp>
 
 #include <chrono>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -77,6 +78,7 @@ TEST_CASE("30 the waits are 1 s and 2 s, grow by the factor up to the cap, and j
   CHECK(policy.delay(10'000, 0) == 5s);
   const auto endless = af::RetryPolicy().backoff(std::chrono::nanoseconds::max()).cap(std::chrono::nanoseconds::max());
   CHECK(endless.delay(9, 0) > 24h * 365);
+  CHECK(af::RetryPolicy().backoff(0s).delay(10'000, 0) == 0s);
 
   VirtualLoop loop;
   Flaky flaky(1);
@@ -153,9 +155,10 @@ TEST_CASE("retry refuses a policy that makes no sense", "[retry]") {
     (void)af::retry(work, af::RetryPolicy().attempts(0).factor(0.5).jitter(2).backoff(-1s));
     FAIL("no error");
   } catch (const af::config_error& e) {
-    CHECK(
-        e.message() ==
-        "retry attempts must be at least 1; retry backoff and cap must not be negative; retry factor must be at least "
-        "1; retry jitter must be from 0 to 1");
+    CHECK(e.message() ==
+          "retry attempts must be at least 1; retry backoff and cap must not be negative; retry factor must be finite, "
+          "and at least 1; retry jitter must be from 0 to 1");
   }
+  const auto infinite = af::RetryPolicy().factor(std::numeric_limits<double>::infinity());
+  CHECK_THROWS_WITH(af::retry(work, infinite), Catch::Matchers::Contains("must be finite"));
 }

@@ -66,6 +66,23 @@ TEST_CASE("39 run waits for what is still under way", "[run]") {
   CHECK(finished);
 }
 
+TEST_CASE("39 run waits for ever where it is told to", "[run]") {
+  for (const std::size_t threads : {1, 2}) {
+    bool finished = false;
+    auto rest = [&]() -> asio::awaitable<void> {
+      co_await af::sleep(5ms);
+      finished = true;
+    };
+    auto start_and_leave = [&]() -> asio::awaitable<void> {
+      const asio::any_io_executor ex = co_await asio::this_coro::executor;
+      asio::co_spawn(ex, rest(), [](std::exception_ptr) {});
+    };
+    const auto options = af::RunOptions().threads(threads).drain(std::chrono::nanoseconds::max());
+    CHECK(af::run(start_and_leave(), options) == 0);
+    CHECK(finished);
+  }
+}
+
 TEST_CASE("39 run abandons what does not end, and frees it", "[run]") {
   const long alive = Alive::count();
   auto endless = []() -> asio::awaitable<void> {

@@ -55,7 +55,7 @@ std::string content(const fs::path& file) {
     };
     const auto store =
         af::sqlite((folder / "runs.db").string(), af::SqliteOptions().synchronous(af::sqlite_sync::normal));
-    const auto app = Builder(program, std::make_shared<InstantClock>(), store).compile();
+    const auto app = Builder(program, std::make_shared<InstantClock>(), false, store).compile();
     const auto config = af::RunConfig()
                             .thread_id("t")
                             .recursion_limit(oracle::Interpreter::max_steps)

@@ -60,7 +60,7 @@ TEST_CASE("random graphs that are killed again and again do what the interpreter
     const auto clock = std::make_shared<VirtualClock>();
     const support::Store files;
     const auto& store = files.hooked;
-    const auto app = Builder(*program, clock, store).compile();
+    const auto app = Builder(*program, clock, false, store).compile();
     const auto mode = seed % 3 == 0 ? af::durability::async : af::durability::sync;
     std::optional<af::RunResult<Book>> result;
     std::uint64_t my_kills = 0;

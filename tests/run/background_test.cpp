@@ -2,6 +2,7 @@
 // What goes on behind the runs of a graph: background tasks and the publisher.
 #include <agentflow/run/background.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -13,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
 #include <asio/this_coro.hpp>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ostream_sink.h>
@@ -39,7 +42,7 @@ AGENTFLOW_STATE(Sum, (n, af::sum))
 using Graph = af::StateGraph<Sum>;
 
 struct Audit {
-  int begun = 0, ended = 0;
+  std::atomic<int> begun{0}, ended{0};
 };
 
 asio::awaitable<void> write_audit(std::shared_ptr<Audit> audit, std::chrono::nanoseconds time, bool fails = false) {
@@ -269,4 +272,23 @@ TEST_CASE("A publisher never fails a run, nor holds it up", "[publisher]") {
     recorder->release();
     while (recorder.use_count() > 1) std::this_thread::yield();  // its thread ends
   }
+}
+
+TEST_CASE("A graph destroyed unclosed cancels and joins its background tasks", "[background]") {
+  asio::io_context io;
+  auto guard = asio::make_work_guard(io);
+  std::thread thread([&] { io.run(); });
+  const auto audit = std::make_shared<Audit>();
+  std::weak_ptr<Audit> alive = audit;
+  {
+    const auto app =
+        with_node([&](const Sum&, af::NodeContext& ctx) { ctx.background("audit", write_audit(audit, 1h)); }, {});
+    auto run = app.start(io.get_executor(), Sum());
+    while (!run.done()) std::this_thread::yield();
+    while (app.background_tasks().running() == 0 || audit->begun == 0) std::this_thread::yield();
+  }
+  CHECK(alive.use_count() == 1);  // its coroutine is gone
+  CHECK(audit->ended == 0);
+  guard.reset();
+  thread.join();
 }

@@ -5,12 +5,18 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <exception>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
 #include <asio/thread_pool.hpp>
 
 #include <agentflow/testing/virtual_time.hpp>
@@ -226,4 +232,114 @@ TEST_CASE("Time in a node is the graph's", "[limits]") {
   g.set_entry_point("n").add_edge("n", "END");
   const auto app = g.compile(af::CompileOptions().clock(loop.clock()));
   CHECK(loop.run(app.ainvoke(Work()))->n == 1);
+}
+
+TEST_CASE("A run's time begins with the run, not with what was made to begin it", "[limits]") {
+  VirtualLoop loop;
+  Gauge gauge;
+  const auto app = fan(2, second(gauge)).compile(af::CompileOptions().clock(loop.clock()));
+  const auto config = RunConfig().timeout(seconds(5));
+  auto awaited = app.ainvoke(Work(), config);
+  auto streamed = app.astream(Work(), config);
+  loop.clock()->advance(seconds(60));
+  CHECK(loop.run(std::move(awaited))->n == 2);
+  CHECK(loop.run(streamed.result())->n == 2);
+  Graph plain;
+  plain.add_node("n", [](const Work&) { return one(); }).set_entry_point("n").add_edge("n", "END");
+  const auto quick = plain.compile(af::CompileOptions().clock(loop.clock()));
+  auto later = quick.ainvoke(Work(), config);
+  loop.clock()->advance(seconds(60));
+  CHECK(loop.run(std::move(later))->n == 1);
+}
+
+TEST_CASE("A limit of for ever is none", "[limits]") {
+  VirtualLoop loop;
+  loop.clock()->advance(seconds(60));
+  Gauge gauge;
+  constexpr auto for_ever = std::chrono::nanoseconds::max();
+  const auto limits = af::NodeOptions().timeout(for_ever).idle_timeout(for_ever);
+  const auto app = fan(2, second(gauge), limits).compile(af::CompileOptions().clock(loop.clock()));
+  CHECK(loop.run(app.ainvoke(Work(), RunConfig().timeout(for_ever)))->n == 2);
+}
+
+TEST_CASE("A timer that fires as its subgraph ends finds it gone", "[limits]") {
+  // The node is late, its handler answers, and the subgraph is over in the same handler that the timer waits behind.
+  asio::thread_pool pool(2);
+  Graph sub;
+  const auto late = [](const Work&) -> Update {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(4);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+    return one();
+  };
+  sub.add_node("late", late, af::NodeOptions().timeout(std::chrono::milliseconds(1)));
+  sub.on_error("late", [](const Work&, const af::error&) { return one(); });
+  const auto inner = sub.set_entry_point("late").add_edge("late", "END").compile();
+  Graph g;
+  g.add_node("sub", inner).set_entry_point("sub").add_edge("sub", "END");
+  const auto app = g.compile();
+  for (int i = 0; i < 50; ++i) {
+    auto run = app.start(pool.get_executor(), Work());
+    CHECK(on_loop([&] { return run.result(); })->n == 1);
+  }
+  pool.join();
+}
+
+TEST_CASE("A node sees that it is cancelled, whatever kind it is and wherever it stands", "[limits]") {
+  asio::io_context io;
+  std::optional<af::Run<Work>> run;
+  std::atomic<bool> saw{false};
+  Graph sub;
+  SECTION("a coroutine alone in its step, in a subgraph, that ignores what its waits throw") {
+    sub.add_node("n", [&saw](const Work&, NodeContext& ctx) -> asio::awaitable<void> {
+      for (int i = 0; i < 1000 && !ctx.cancelled(); ++i) {
+        try {
+          co_await ctx.sleep(std::chrono::hours(1));
+        } catch (const af::cancelled_error&) {
+        }
+      }
+      saw = ctx.cancelled();
+    });
+  }
+  SECTION("a plain function") {
+    sub.add_node("n", [&](const Work&, NodeContext& ctx) {
+      run->cancel();
+      saw = ctx.cancelled();
+    });
+  }
+  sub.set_entry_point("n").add_edge("n", "END");
+  Graph g;
+  g.add_node("sub", sub.compile()).set_entry_point("sub").add_edge("sub", "END");
+  run = g.compile().start(io.get_executor(), Work());
+  asio::post(io, [&] { asio::post(io, [&] { run->cancel(); }); });
+  io.run();
+  CHECK(saw);
+  CHECK(run->done());
+}
+
+TEST_CASE("A blocking function whose event loop is destroyed sees that it is cancelled", "[limits]") {
+  std::atomic<bool> begun{false}, saw{false}, refused{false}, ended{false};
+  Graph g;
+  g.add_node("n", af::blocking([&](const Work&, NodeContext& ctx) {
+               begun = true;
+               while (!ctx.cancelled()) std::this_thread::yield();
+               saw = true;
+               try {
+                 ctx.background("late", give_way());
+               } catch (const af::cancelled_error&) {
+                 refused = true;
+               }
+               ended = true;
+             }));
+  g.set_entry_point("n").add_edge("n", "END");
+  {
+    const auto app = g.compile();
+    asio::io_context io(1);
+    asio::co_spawn(io, app.ainvoke(Work()), [](const std::exception_ptr&, const af::RunResult<Work>&) {});
+    while (!begun) io.poll_one();
+  }
+  const auto limit = std::chrono::steady_clock::now() + seconds(20);
+  while (!ended && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  CHECK(saw);
+  CHECK(refused);
 }

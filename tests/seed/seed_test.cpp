@@ -4,11 +4,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -331,8 +334,8 @@ TEST_CASE("49 the literals START and END mean the constants", "[seed]") {
   af::StateGraph<> graph;
   graph.add_node("agent", agent_node).add_edge("START", "agent").add_edge("agent", "END");
   CHECK(graph.compile().invoke("Hello").steps() == 1);
-  CHECK(af::START == "START");
-  CHECK(af::END == "END");
+  CHECK(std::string_view(af::START) == "START");
+  CHECK(std::string_view(af::END) == "END");
   CHECK(problems(build_graph().add_node("END", agent_node)).front() == af::errc::graph_bad_name);
 }
 
@@ -461,4 +464,28 @@ TEST_CASE("62 the log follows a run, and is silent without a logger", "[seed]") 
   const std::string before = log.str();
   graph_of(node).compile().invoke("Hello");
   CHECK(log.str() == before);
+}
+
+TEST_CASE("64 the guide ends with its references, and those within the project are there", "[seed]") {
+  std::ifstream file(AGENTFLOW_DOCS "async_patterns.md");
+  std::string line;
+  int web = 0, own = 0;
+  bool within = false;
+  while (std::getline(file, line)) {
+    if (line.starts_with("## ")) within = line == "## References";
+    if (!within) continue;
+    for (auto at = line.find("]("); at != line.npos; at = line.find("](", at + 2)) {
+      const std::string target = line.substr(at + 2, line.find(')', at) - at - 2);
+      if (target.starts_with("https://")) {
+        ++web;
+      } else {
+        ++own;
+        INFO(target);
+        CHECK(std::filesystem::exists(AGENTFLOW_DOCS + target));
+      }
+    }
+  }
+  CHECK(within);  // nothing comes after them
+  CHECK(web >= 3);
+  CHECK(own >= 2);
 }

@@ -82,15 +82,7 @@ asio::awaitable<int> amain(std::string how) {
   const auto app = make_graph(how);
   auto run = app.start(executor, Count(), af::RunConfig().recursion_limit(2'000'000));
   co_await manager.wait_for_shutdown();
-  af::ShutdownStats stats;
-  bool closed = false;
-  try {
-    stats = co_await manager.run_until_cancelled(app.aclose());
-    closed = true;
-  } catch (const af::shutdown_requested_error&) {
-    // The second signal was there before the close was begun.
-  }
-  if (!closed) stats = co_await app.aclose();
+  const auto stats = co_await manager.close_until_cancelled(app.aclose());
   say(stats.to_json());
   if (run.done() && stats.runs.cancelled == 0) {
     const auto result = co_await run.result();

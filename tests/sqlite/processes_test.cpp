@@ -232,6 +232,43 @@ TEST_CASE("A process killed at any moment loses nothing it was told is stored", 
   CHECK(kills == 500);
 }
 
+TEST_CASE("A reader sees a commit as a whole or not at all", "[slow]") {
+  const Folder folder;
+  const std::string path = folder.file("agent.db");
+  Child writer([&](Child& parent) {
+    const auto quick = af::SqliteOptions().synchronous(af::sqlite_sync::normal);
+    const af::SyncCheckpointer cp(af::sqlite(path, quick));
+    const af::Lease lease = cp.claim("t");
+    af::CheckpointRef head;
+    for (;;) {
+      af::CheckpointBatch batch(lease);
+      af::CheckpointRecord r = step_after(head, "body");
+      if (r.seq % 10 == 0) r.snapshot = "s";
+      head = batch.add(std::move(r));
+      batch.put(af::PendingWrite("", head.seq, "k", af::pending_kind::result, std::to_string(head.seq)));
+      batch.consume("", head.seq - 1);
+      cp.commit(lease, std::move(batch));
+      if (head.seq == 1) parent.say('r');
+    }
+  });
+  REQUIRE(writer.hear() == 'r');
+  const af::SyncCheckpointer cp(af::sqlite(path));
+  int reads = 0, views = 0, mixed = 0;
+  std::uint64_t last = 0;
+  for (; reads < 20'000 && views < 1'000; ++reads) {
+    const auto code = code_of([&] {
+      const auto chain = cp.load("t");
+      mixed += chain->writes.size() == 1 && chain->writes[0].bytes == std::to_string(chain->head.seq) ? 0 : 1;
+      views += chain->head.seq != last ? 1 : 0;
+      last = chain->head.seq;
+    });
+    if (code) ++mixed;
+  }
+  std::cout << "concurrent reads: " << reads << " of " << views << " different checkpoints, " << mixed << " mixed\n";
+  CHECK(mixed == 0);
+  CHECK(views > 100);
+}
+
 TEST_CASE("A forked child is refused, and the parent unharmed") {
   const Folder folder;
   const std::string path = folder.file("agent.db");

@@ -171,6 +171,36 @@ TEST_CASE("Commits that share a transaction fail one by one", "[sqlite]") {
   }
 }
 
+TEST_CASE("Commits that wait together for another program fail together, and can be repeated", "[sqlite]") {
+  const Folder folder;
+  const auto checkpointer =
+      af::sqlite(folder.file("agent.db"), af::SqliteOptions().busy_timeout(std::chrono::milliseconds(50)));
+  const af::SyncCheckpointer cp(checkpointer);
+  constexpr std::size_t count = 20;
+  std::vector<af::Lease> leases;
+  for (std::size_t i = 0; i < count; ++i) leases.push_back(cp.claim("t" + std::to_string(i)));
+  const auto commit_all = [&] {
+    asio::io_context io;
+    std::vector<std::optional<errc>> codes(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      af::CheckpointBatch batch(leases[i]);
+      batch.add(step_after({}, "a"));
+      asio::co_spawn(io, commit_and_tell(checkpointer, leases[i], std::move(batch), codes[i]),
+                     [](std::exception_ptr) {});
+    }
+    io.run();
+    return codes;
+  };
+  {
+    Other other(folder.file("agent.db"));
+    other.exec("BEGIN IMMEDIATE");
+    for (const auto& code : commit_all()) CHECK(code == errc::storage_unavailable);
+    other.exec("COMMIT");
+  }
+  for (const auto& code : commit_all()) CHECK_FALSE(code);
+  CHECK(cp.threads().size() == count);
+}
+
 TEST_CASE("A lock file that cannot be opened is a typed error", "[sqlite]") {
   const Folder folder;
   std::filesystem::create_directory(folder.file("agent.db-owners"));

@@ -2,8 +2,11 @@
 // JsonState: reducers of the application's own, and conflicts, as nodes meet them.
 #include <agentflow/state/json_state.hpp>
 
+#include <atomic>
 #include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include <agentflow/typed/state_graph.hpp>
 
@@ -77,6 +80,38 @@ TEST_CASE("two writers of a key are told which reducer would do", "[json_state]"
     return [value](const af::JsonState&) { return af::Update<af::JsonState>().overwrite("list", value); };
   };
   CHECK_THROWS_WITH(beside(write(json(1)), write(json(2))), Contains("replaced its whole value"));
+}
+
+TEST_CASE("who writes a key and then overwrites it has overwritten it", "[json_state]") {
+  const auto both = [](const af::JsonState&) {
+    return af::Update<af::JsonState>().write("list", 1).overwrite("list", json::array());
+  };
+  const auto one = [](const af::JsonState&) { return af::Update<af::JsonState>().write("list", 2); };
+  CHECK_THROWS_WITH(beside(both, one), Contains("both wrote field 'list'"));
+  CHECK_THROWS_WITH(beside(one, both), Contains("both wrote field 'list'"));
+  CHECK(beside(both).at("list").empty());
+}
+
+TEST_CASE("a value is changed in place by its only holder, also after others have read it", "[json_state]") {
+  af::JsonState state = input();
+  state.edit("list").push_back("a");
+  std::string seen;
+  std::atomic<bool> gone{false};
+  std::optional<af::JsonState> copy(state);
+  std::thread reader([&] {
+    seen = copy->at("list")[0].get<std::string>();
+    copy.reset();
+    gone.store(true, std::memory_order_relaxed);  // says nothing of the memory before it: the state has to
+  });
+  while (!gone.load(std::memory_order_relaxed)) std::this_thread::yield();
+  const json* const before = &state.at("list");
+  state.edit("list")[0] = "b";
+  CHECK(&state.at("list") == before);
+  reader.join();
+  CHECK(seen == "a");
+  const af::JsonState other = state;
+  state.edit("list").push_back("c");
+  CHECK(other.at("list").size() == 1);
 }
 
 TEST_CASE("an update of a JsonState may write a key twice", "[json_state]") {

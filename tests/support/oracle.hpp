@@ -33,6 +33,7 @@ struct Deed {
   bool owns = false;       ///< Writes the field that takes one writer.
 
   int key() const { return tag % 4; }
+  std::string excuse() const { return name + "!"; }
   /// Depends on what the node sees, so that a wrong snapshot shows.
   int value(int sum, std::size_t trail) const { return sum * 3 + static_cast<int>(trail) + tag; }
 };
@@ -70,7 +71,10 @@ struct Node {
   int style = 0;      ///< How the engine runs it: function, coroutine, posts, sleeps. Without meaning here.
   bool item = false;  ///< Takes the number of a Send instead of the state.
   bool defer = false;
-  bool flaky = false;  ///< Fails at its first attempt and is tried again. Without meaning here.
+  bool flaky = false;    ///< Fails at its first attempt and is tried again. Without meaning here.
+  bool slow = false;     ///< Passes its limit in time at its first attempt and is tried again. Without meaning here.
+  bool fails = false;    ///< Fails for good.
+  bool excused = false;  ///< If it fails, an error handler gives `excuse()` in its place.
   std::vector<int> edges;
   Chooser router;
   Chooser command;
@@ -90,10 +94,12 @@ struct Program {
   std::vector<Join> joins;
 };
 
-/// Two tasks of one step wrote the field that takes one writer.
-struct Conflict {};
-/// Nothing is left to run, and a join still waits for some of its sources.
-struct Starved {};
+/// The program ends with an error: one of these, if several tasks of one step come to grief, whichever is first.
+/// "conflict": two tasks of one step wrote the field that takes one writer. "starved": nothing is left to run, and a
+/// join still waits for some of its sources. "failed": a node fails for good, and has no handler.
+struct Wrong {
+  std::set<std::string> verdicts;
+};
 /// The program takes more steps than anybody wants to wait for.
 struct Endless {};
 
@@ -110,7 +116,7 @@ class Interpreter {
       if (++steps_ > max_steps) throw Endless();
       step(state);
     }
-    if (std::any_of(come_.begin(), come_.end(), [](const auto& m) { return !m.empty(); })) throw Starved();
+    if (std::any_of(come_.begin(), come_.end(), [](const auto& m) { return !m.empty(); })) throw Wrong{{"starved"}};
     return state;
   }
   std::uint64_t steps() const { return steps_; }
@@ -151,9 +157,15 @@ class Interpreter {
     });
     sends_ = 0;
     std::vector<Change> changes;
-    for (const Task& t : tasks) changes.push_back(perform(p_.nodes[static_cast<std::size_t>(t.node)], t.item, state));
+    Wrong wrong;
+    for (const Task& t : tasks) try {
+        changes.push_back(perform(p_.nodes[static_cast<std::size_t>(t.node)], t.item, state));
+      } catch (const Wrong& w) {
+        wrong.verdicts.insert(w.verdicts.begin(), w.verdicts.end());
+      }
+    if (!wrong.verdicts.empty()) throw wrong;
     if (std::count_if(changes.begin(), changes.end(), [](const Change& c) { return c.owner.has_value(); }) > 1)
-      throw Conflict();
+      throw Wrong{{"conflict"}};
     for (const Change& c : changes) apply(c, state);
     for (std::size_t i = 0; i < tasks.size(); ++i) route(tasks[i].node, changes[i], state);
   }
@@ -179,6 +191,13 @@ class Interpreter {
   }
 
   Change perform(const Node& n, int item, const Ledger& state) {
+    if (n.fails) {
+      if (!n.excused) throw Wrong{{"failed"}};
+      Change c;
+      c.trail = {n.deed.excuse()};
+      c.sum = n.deed.tag;
+      return c;
+    }
     if (n.part) return perform_part(n, state);
     Change c = n.item ? act(n.deed, item, 0) : act(n.deed, state.sum, state.trail.size());
     if (!n.item && !n.deed.as_update && n.command.choice == Choice::none) c = seen_from(state, std::move(c));

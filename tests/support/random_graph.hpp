@@ -70,14 +70,17 @@ inline std::function<void(const af::NodeContext&)>& on_node() {
 /// What all kinds of nodes share.
 class Doer {
  public:
-  explicit Doer(const oracle::Node& n) : deed_(n.deed), style_(n.style), flaky_(n.flaky) {}
+  explicit Doer(const oracle::Node& n)
+      : deed_(n.deed), style_(n.style), flaky_(n.flaky), slow_(n.slow), fails_(n.fails) {}
 
  protected:
   void begin(af::NodeContext& ctx) const {
+    if (fails_) throw std::runtime_error("fails for good");
     if (on_node()) on_node()(ctx);
     if (flaky_ && ctx.attempt() == 1) throw std::runtime_error("the first attempt fails");
   }
   asio::awaitable<void> pass_time(af::NodeContext& ctx) const {
+    if (slow_ && ctx.attempt() == 1) co_await ctx.sleep(std::chrono::hours(24));
     if (style_ == 2)
       for (int i = 0; i < deed_.tag % 3 + 1; ++i) co_await asio::post(asio::use_awaitable);
     else if (style_ == 3)
@@ -109,7 +112,7 @@ class Doer {
  private:
   Deed deed_;
   int style_;
-  bool flaky_;
+  bool flaky_, slow_, fails_;
 };
 
 struct Whole : Doer {
@@ -167,8 +170,10 @@ struct Commands : Doer {
 /// Builds the graph of a program.
 class Builder {
  public:
-  Builder(const oracle::Program& p, std::shared_ptr<af::Clock> clock, std::shared_ptr<af::Checkpointer> store = nullptr)
-      : p_(p), clock_(std::move(clock)), store_(std::move(store)) {}
+  /// Limits in time need a clock that stands still.
+  Builder(const oracle::Program& p, std::shared_ptr<af::Clock> clock, bool timed,
+          std::shared_ptr<af::Checkpointer> store = nullptr)
+      : p_(p), clock_(std::move(clock)), timed_(timed), store_(std::move(store)) {}
 
   af::CompiledGraph<Book> compile() {
     for (std::size_t i = 0; i < p_.nodes.size(); ++i) add(static_cast<int>(i));
@@ -190,12 +195,18 @@ class Builder {
   }
 
   void add(int i) {
-    const oracle::Node& n = p_.nodes[static_cast<std::size_t>(i)];
+    oracle::Node n = p_.nodes[static_cast<std::size_t>(i)];
+    n.slow = n.slow && timed_;
     const std::string name = name_of(i);
     auto namer = [](int node) { return node < 0 ? std::string("END") : "n" + std::to_string(node); };
     af::NodeOptions o;
     o.defer(n.defer);
-    if (n.flaky) o.retry(af::RetryPolicy().attempts(2).backoff(std::chrono::milliseconds(n.deed.tag)));
+    if (n.flaky || n.slow) o.retry(af::RetryPolicy().attempts(2).backoff(std::chrono::milliseconds(n.deed.tag)));
+    if (n.slow) o.timeout(std::chrono::minutes(1));
+    if (n.excused)
+      g_.on_error(name, [deed = n.deed](const Book&, const af::error&) {
+        return af::Update<Book>().write<&Book::trail>(deed.excuse()).write<&Book::sum>(deed.tag);
+      });
     if (n.command.choice != Choice::none) {
       o.destinations(names_of(n.command.targets));
       if (n.both) o.edges(af::edges::both);
@@ -214,9 +225,9 @@ class Builder {
         u.write<&Book::sum>(inner.sum - b.sum);
         return u;
       };
-      g_.add_subgraph(name, Builder(*n.part, clock_).compile(), to, from, o);
+      g_.add_subgraph(name, Builder(*n.part, clock_, timed_).compile(), to, from, o);
     } else if (n.part) {
-      g_.add_node(name, Builder(*n.part, clock_).compile(), o);
+      g_.add_node(name, Builder(*n.part, clock_, timed_).compile(), o);
     } else if (n.deed.as_update) {
       n.style == 0 ? g_.add_node(name, Changes(n), o) : g_.add_node(name, ChangesLater(n), o);
     } else {
@@ -264,13 +275,15 @@ class Builder {
 
   const oracle::Program& p_;
   std::shared_ptr<af::Clock> clock_;
+  bool timed_;
   std::shared_ptr<af::Checkpointer> store_;
   af::StateGraph<Book> g_;
 };
 
 struct Expected {
-  std::string state;  ///< Or what goes wrong: "conflict", "starved".
+  std::string state;  ///< Or what goes wrong.
   std::uint64_t steps = 0;
+  std::set<std::string> wrong = {};  ///< What may.
 };
 
 inline std::optional<Expected> interpret(const oracle::Program& p) {
@@ -278,10 +291,8 @@ inline std::optional<Expected> interpret(const oracle::Program& p) {
     oracle::Interpreter i(p);
     const auto state = i.run({});
     return Expected{text(state), i.steps()};
-  } catch (const oracle::Conflict&) {
-    return Expected{"conflict"};
-  } catch (const oracle::Starved&) {
-    return Expected{"starved"};
+  } catch (const oracle::Wrong& w) {
+    return Expected{"", 0, w.verdicts};
   } catch (const oracle::Endless&) {
     return std::nullopt;
   }

@@ -50,6 +50,9 @@ class Generator {
     n.deed.owns = chance(5);
     n.style = pick(0, 3);
     n.flaky = chance(10);
+    n.slow = !n.flaky && n.style >= 2 && chance(20);
+    n.fails = chance(4);
+    n.excused = n.fails && chance(75);
     p_->nodes.push_back(std::move(n));
     return static_cast<int>(p_->nodes.size()) - 1;
   }
@@ -130,6 +133,7 @@ class Generator {
     }
     if (c.choice == Choice::one && chance(20)) c.targets.push_back(-1);
     node(from).*chooser = c;
+    node(from).excused = false;  // an excuse makes no choice
     return {from, end, false};
   }
   Piece choice() { return chosen(leaf(), &Node::router); }
@@ -157,6 +161,7 @@ class Generator {
     c.choice = Choice::sends;
     c.targets = {item};
     node(from).*chooser = c;
+    node(from).excused = false;
     return {from, end, false};
   }
 
@@ -169,6 +174,7 @@ class Generator {
     c.until = static_cast<std::size_t>(pick(4, 25));
     c.targets = {body.in, end};
     node(turn).router = c;
+    node(turn).excused = false;
     return {body.in, end, false};
   }
 
@@ -178,7 +184,7 @@ class Generator {
     auto inner = Generator(random_, node(n).deed.name + ".", depth_ + 1, pick(1, 5)).make();
     node(n).part = std::move(inner);
     node(n).mapped = chance(30);
-    node(n).flaky = false;
+    node(n).flaky = node(n).slow = node(n).fails = node(n).excused = false;
     return {n, n, true};
   }
 

@@ -3,6 +3,7 @@
 #include <agentflow/typed/with_graph.hpp>
 
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -13,10 +14,12 @@
 
 #include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_state.hpp>
+#include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/thread_pool.hpp>
 
 #include <agentflow/async/gather.hpp>
+#include <agentflow/async/shutdown_manager.hpp>
 #include <agentflow/async/timeout.hpp>
 #include <agentflow/typed/state_graph.hpp>
 
@@ -116,6 +119,30 @@ TEST_CASE("aclose of a graph with nothing under way takes no time", "[close]") {
   CHECK(stats.runs.status == shutdown_status::none);
   CHECK(stats.clean());
   CHECK_THROWS_AS(loop.run(std::move(unbegun)), af::graph_closed_error);  // made before, begun after
+}
+
+TEST_CASE("A run that begins too late is refused, and does not count", "[close]") {
+  af::testing::VirtualLoop loop;
+  const auto app = two_steps(4s, options(loop));
+  auto late = app.ainvoke(Sum());
+  auto run = app.start(loop.executor(), Sum());
+  auto begin = [&]() -> asio::awaitable<void> {
+    co_await af::sleep(1s);  // while the close waits for the other
+    bool refused = false;
+    try {
+      co_await std::move(late);
+    } catch (const af::graph_closed_error&) {
+      refused = true;
+    }
+    CHECK(refused);
+  };
+  af::ShutdownStats stats;
+  auto close = [&]() -> asio::awaitable<void> { stats = co_await app.aclose(); };
+  loop.run(af::gather(begin(), close()));
+  CHECK(stats.runs.completed == 1);
+  CHECK(stats.runs.failed == 0);
+  CHECK(stats.clean());
+  CHECK(loop.run(run.result()).status() == af::run_status::drained);
 }
 
 TEST_CASE("aclose cancels what has not ended in time, and joins it", "[close]") {
@@ -243,6 +270,23 @@ TEST_CASE("A close whose event loop is destroyed is taken over", "[close]") {
   }
 }
 
+TEST_CASE("36 a close that comes after the second signal has no patience", "[close]") {
+  af::testing::VirtualLoop loop;
+  const auto app = two_steps(1h, options(loop));
+  auto run = app.start(loop.executor(), Sum());
+  af::GracefulShutdownManager manager(loop.executor());
+  manager.register_signal_handlers();
+  std::raise(SIGTERM);
+  std::raise(SIGINT);
+  while (manager.stage() != af::shutdown_stage::cancelling) std::this_thread::yield();
+  CHECK_THROWS_AS(loop.run(manager.run_until_cancelled(sleep_a_while(1s))), af::shutdown_requested_error);
+  const auto stats = loop.run(manager.close_until_cancelled(app.aclose()));
+  CHECK(loop.clock()->passed() == 0s);
+  CHECK(stats.runs.cancelled == 1);
+  CHECK_FALSE(stats.deadline_exceeded);
+  CHECK_THROWS_AS(loop.run(run.result()), af::cancelled_error);
+}
+
 TEST_CASE("close is refused where it would block a loop, and works in a blocking node", "[close]") {
   const auto app = two_steps(1ms, {});
   on_loop([&]() -> asio::awaitable<void> {
@@ -317,4 +361,16 @@ TEST_CASE("with_graph leaves nothing behind at any point", "[close]") {
     if (!run->done()) throw std::logic_error("a run outlived its graph");
   };
   CHECK(disturb_everywhere(make) > 5);
+}
+
+TEST_CASE("A close that waits for another does not wait for ever", "[close]") {
+  const auto app = two_steps(1h, af::CompileOptions().shutdown_timeout(50ms));
+  asio::io_context stands_still;
+  const auto run = app.start(stands_still.get_executor(), Sum());
+  asio::co_spawn(stands_still, app.aclose(), [](const std::exception_ptr&, const af::ShutdownStats&) {});
+  stands_still.poll();
+  CHECK(app.closed());  // the close has begun, and waits for the run
+  const auto stats = app.close();
+  CHECK(stats.deadline_exceeded);
+  CHECK_FALSE(stats.clean());
 }

@@ -18,6 +18,7 @@
 #include <asio/this_coro.hpp>
 #include <asio/thread_pool.hpp>
 
+#include <agentflow/async/run.hpp>
 #include <agentflow/async/shutdown_manager.hpp>
 #include <agentflow/graph/publisher.hpp>
 #include <agentflow/typed/state_graph.hpp>
@@ -65,13 +66,14 @@ void expect_refused(const App& app) {
     } catch (const af::nested_loop_error& e) {
       CHECK(std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(10));
       CHECK(e.code() == af::errc::nested_loop);
-      CHECK_THAT(e.message(), Contains(what) && Contains("a" + what));
+      CHECK_THAT(e.message(), Contains(what) && Contains(what == "run()" ? "co_await" : "a" + what));
     }
   };
   refused("invoke()", [&] { app.invoke(Sum()); });
   refused("stream()", [&] { auto s = app.stream(Sum()); });
   refused("stop()", [&] { app.stop("nobody"); });
   refused("close()", [&] { app.close(); });
+  refused("run()", [&] { af::run(app.aclose()); });
   CHECK_FALSE(app.closed());
 }
 

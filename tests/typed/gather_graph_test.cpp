@@ -121,6 +121,14 @@ TEST_CASE("18 gather over a graph gives every outcome", "[gather]") {
   CHECK(loop.run(af::gather(app, inputs, af::return_exceptions, af::GatherOptions().limit(2))).size() == 7);
 }
 
+TEST_CASE("gather over a graph gives each run its configuration", "[gather]") {
+  af::testing::VirtualLoop loop;
+  Load load;
+  const auto app = jobs(load, loop.clock());
+  const auto config = af::RunConfig().timeout(30s);
+  CHECK_THROWS_AS(loop.run(af::gather(app, numbers(2), af::GatherOptions(), config)), af::timeout_error);
+}
+
 TEST_CASE("24 gather over a conversation takes its texts", "[gather]") {
   af::StateGraph<> g;
   g.add_node("echo", [](const af::AgentState& s) { return "You said: " + s.messages.back().text(); });

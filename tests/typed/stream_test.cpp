@@ -384,3 +384,55 @@ TEST_CASE("A stream that is not read to its end still gives the result", "[strea
     CHECK(emitted == 500);
   });
 }
+
+TEST_CASE("Who reads a stream on a plain thread does not wait for its own run", "[stream]") {
+  Graph g;
+  g.add_node("n", [](const Talk&, NodeContext& ctx) -> asio::awaitable<void> {
+    co_await ctx.emit_token("x", "id");
+    co_await give_way(3);
+  });
+  const auto app = g.set_entry_point("n").add_edge("n", "END").compile();
+  int refused = 0;
+  for (const auto& chunk : app.stream(question, RunConfig().thread_id("t").stream(stream_mode::messages))) {
+    static_cast<void>(chunk);
+    try {
+      app.stop("t");
+    } catch (const af::nested_loop_error& e) {
+      CHECK_THAT(e.message(), Contains("stop()") && Contains("Stream::stop()"));
+      ++refused;
+    }
+    CHECK_THROWS_AS(app.close(), af::nested_loop_error);
+    CHECK(app.stop("another") == 0);
+  }
+  CHECK(refused > 0);
+  CHECK(app.close().clean());
+}
+
+TEST_CASE("A stop lifts the bound of a stream, so that its reader may wait for the end", "[stream]") {
+  for (const bool close : {false, true}) {
+    Graph g;
+    g.add_node("n", [](const Talk&, NodeContext& ctx) -> asio::awaitable<void> {
+      for (int i = 0; i < 100; ++i) co_await ctx.emit_token("x", "id");
+    });
+    const auto app = g.set_entry_point("n").add_edge("n", "END").compile();
+    on_loop([&]() -> asio::awaitable<void> {
+      auto run = app.astream(question, RunConfig().thread_id("t").stream_capacity(4).stream(stream_mode::messages));
+      auto first = co_await run.next();
+      CHECK(first.has_value());
+      if (close) {
+        const auto stats = co_await app.aclose();
+        CHECK(stats.clean());
+      } else {
+        const auto stopped = co_await app.astop("t");
+        CHECK(stopped == 1);
+      }
+      int chunks = 1;
+      for (;;) {
+        auto chunk = co_await run.next();
+        if (!chunk) break;
+        ++chunks;
+      }
+      CHECK(chunks == 100);
+    });
+  }
+}

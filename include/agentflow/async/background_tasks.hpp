@@ -104,8 +104,8 @@ class AGENTFLOW_API BackgroundTaskManager {
 
   /// Waits until no task runs. **Cancellation** throws `cancelled_error`; the tasks go on.
   asio::awaitable<void> wait_for_all();
-  /// Cancels all tasks that run; they end soon, see `wait_for_all`.
-  void cancel_all();
+  /// Cancels all tasks that run; they end soon, see `wait_for_all`. Never waits, and never fails.
+  void cancel_all() noexcept;
 
   std::size_t running() const;
   /// The names of the tasks that run, in the order in which they were started.
@@ -113,9 +113,13 @@ class AGENTFLOW_API BackgroundTaskManager {
   BackgroundStats stats() const;
 
   /// Takes no new tasks, waits `drain` for those that run, cancels what is left, and waits `join_timeout` for that.
-  /// What has not ended by then is left behind, and logged. May be called again, and by several at once.
+  /// What has not ended by then is left behind, and logged. May be called again, and by several at once; each of them
+  /// is told of what ended during its own wait, and a later call may find that what was left behind has ended.
   ///
+  /// **Errors** None of the tasks': those are counted in the result, and logged.
   /// **Cancellation** cancels the tasks too, and throws `cancelled_error` without waiting for them.
+  /// **Lifetime** May be awaited on any executor. The manager may be destroyed meanwhile: that cancels the tasks.
+  /// **Units/limits** `drain` of nothing or less cancels at once.
   asio::awaitable<ShutdownPart> aclose(std::chrono::nanoseconds drain);
 
  private:

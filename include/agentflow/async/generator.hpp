@@ -168,8 +168,10 @@ class [[nodiscard]] Generator {
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
     ~Turn() {
+      promise_type& promise = body.handle.promise();
+      promise.executor = {};  // it must not outlive its context
       body.busy = false;
-      body.ended = body.handle.promise().wait != nullptr;  // the loop was destroyed under what it awaited
+      body.ended = promise.wait != nullptr;  // the loop was destroyed under what it awaited
     }
     Body& body;
   };
@@ -196,7 +198,6 @@ class [[nodiscard]] Generator {
       detail::GeneratorWait* done = std::exchange(promise.wait, nullptr);
       if (failure) done->fail(std::move(failure));
     }
-    promise.executor = {};  // it must not outlive its context
     if (promise.failure) std::rethrow_exception(std::exchange(promise.failure, nullptr));
     if (promise.value) {
       value = std::move(promise.value);

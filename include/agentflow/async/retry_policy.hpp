@@ -31,8 +31,8 @@ class RetryEvent {
 /// it. Cancellation is never retried, and a wait ends at once when it is cancelled. After the last attempt there is no
 /// wait.
 ///
-/// **Units/limits** attempts 3 (at least 1, the first included), backoff 500 ms, factor 2, cap 30 s, jitter 0.25 (0 to
-/// 1).
+/// **Units/limits** attempts 3 (at least 1, the first included), backoff 500 ms, factor 2 (finite, at least 1), cap
+/// 30 s, jitter 0.25 (0 to 1).
 class AGENTFLOW_API RetryPolicy {
  public:
   RetryPolicy() = default;

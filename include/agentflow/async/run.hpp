@@ -25,7 +25,8 @@ class RunOptions {
     return *this;
   }
   RunOptions&& threads(std::size_t n) && { return std::move(threads(n)); }
-  /// How long what is still under way when the coroutine has ended may go on; then it is abandoned. Default 30 s.
+  /// How long what is still under way when the coroutine has ended may go on; then it is abandoned. Default 30 s; the
+  /// longest duration there is means for ever.
   RunOptions& drain(std::chrono::nanoseconds d) & {
     drain_ = d;
     return *this;

@@ -108,6 +108,14 @@ class AGENTFLOW_API GracefulShutdownManager {
   asio::awaitable<T> run_until_cancelled(asio::awaitable<T> work) const {
     return bound_typed(state_, std::move(work), shutdown_stage::cancelling);
   }
+  /// The same for what must be begun in any case, such as a close: if the second signal was there already, it is
+  /// started and cancelled at once.
+  ///
+  /// **Example** `auto stats = co_await shutdown.close_until_cancelled(app.aclose());`
+  template <class T>
+  asio::awaitable<T> close_until_cancelled(asio::awaitable<T> work) const {
+    return bound_typed(state_, std::move(work), shutdown_stage::cancelling, true);
+  }
 
   /// Defers signals while it lives. Sections nest, across threads and `co_await`: when the last one ends, all signals
   /// that came meanwhile are delivered, in order, before its destructor returns. Only the deadline passes through.
@@ -167,20 +175,22 @@ class AGENTFLOW_API GracefulShutdownManager {
   };
 
   static asio::awaitable<void> wait(std::shared_ptr<State> state);
-  static asio::awaitable<void> bound(std::shared_ptr<State> state, asio::awaitable<void> work, shutdown_stage at);
+  static asio::awaitable<void> bound(std::shared_ptr<State> state, asio::awaitable<void> work, shutdown_stage at,
+                                     bool anyway);
   static asio::awaitable<void> shielded(asio::awaitable<void> work);
   static void report(const State& state, const std::exception_ptr& failure);
 
   template <class T>
-  static asio::awaitable<T> bound_typed(std::shared_ptr<State> state, asio::awaitable<T> work, shutdown_stage at) {
+  static asio::awaitable<T> bound_typed(std::shared_ptr<State> state, asio::awaitable<T> work, shutdown_stage at,
+                                        bool anyway = false) {
     detail::Cell<T> cell;
     auto erased = cell.keep(std::move(work));
-    return bound_cell(std::move(cell), std::move(state), std::move(erased), at);
+    return bound_cell(std::move(cell), std::move(state), std::move(erased), at, anyway);
   }
   template <class T>
   static asio::awaitable<T> bound_cell(detail::Cell<T> cell, std::shared_ptr<State> state, asio::awaitable<void> work,
-                                       shutdown_stage at) {
-    co_await bound(std::move(state), std::move(work), at);
+                                       shutdown_stage at, bool anyway) {
+    co_await bound(std::move(state), std::move(work), at, anyway);
     co_return cell.take();
   }
   template <class F>

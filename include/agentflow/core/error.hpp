@@ -49,6 +49,27 @@ enum class errc {
   interrupt_unknown,  ///< RUN_009: an answer to a question that is not open.
   not_durable,        ///< RUN_010: needs a checkpointer and a thread id.
   graph_changed,      ///< RUN_011: the thread was stopped in another graph than this one.
+  // Asking a model: `model_error`.
+  model_auth,              ///< MODEL_001: the key is missing, wrong, or not allowed to do this.
+  model_quota,             ///< MODEL_002: the account has no credit left.
+  model_rate_limited,      ///< MODEL_003: too many requests in too short a time.
+  model_overloaded,        ///< MODEL_004: the provider has trouble of its own.
+  model_bad_request,       ///< MODEL_005: the provider does not take the request as it is.
+  model_context_too_long,  ///< MODEL_006: the conversation does not fit into the model.
+  model_refused,           ///< MODEL_007: a filter of the provider refused the request.
+  model_timeout,           ///< MODEL_008: no answer in time.
+  model_transport,         ///< MODEL_009: no connection, or it was lost, or TLS failed.
+  model_protocol,          ///< MODEL_010: an answer that is not what the provider promises, or past a limit.
+  model_stream_truncated,  ///< MODEL_011: a stream ended before its end mark.
+  model_budget,            ///< MODEL_012: the budget of tokens or money is used up.
+  // HTTP: `http::http_error`.
+  http_bad_request,  ///< HTTP_001: a request or an option that cannot be sent as it is.
+  http_plain,        ///< HTTP_002: `http://` to another machine, which was not allowed.
+  http_connect,      ///< HTTP_003: no connection: name, port or proxy.
+  http_tls,          ///< HTTP_004: TLS failed, or the certificate is not to be trusted.
+  http_timeout,      ///< HTTP_005: connecting, waiting or the whole exchange took too long.
+  http_transport,    ///< HTTP_006: the connection was lost, or what came is not HTTP.
+  http_limit,        ///< HTTP_007: a response past a limit.
   // The async toolkit.
   timed_out,           ///< ASYNC_001: `timeout` or a background task passed its limit.
   shutdown_requested,  ///< ASYNC_002: the program is to shut down; the operation was not started, or was cancelled.
@@ -61,6 +82,16 @@ enum class errc {
   json_limit,          ///< JSON_005: too deep, too long, or too many values.
   json_encoding,       ///< JSON_006: not UTF-8, or a number JSON cannot hold.
   not_serializable,    ///< JSON_007: a type without a JSON mapping.
+  schema_invalid,      ///< SCHEMA_001: a JSON Schema that is malformed or past a limit.
+  schema_unsupported,  ///< SCHEMA_002: a JSON Schema with a remote reference or a pattern that is not supported.
+  schema_mismatch,     ///< SCHEMA_003: a value that does not fit its JSON Schema.
+  // Tools and agents.
+  tool_invalid,    ///< TOOL_001: a tool, or a set of tools, that cannot be offered to a model.
+  tool_failed,     ///< TOOL_002: a tool could not do what it was called for.
+  agent_invalid,   ///< AGENT_001: an agent was put together wrongly.
+  output_invalid,  ///< AGENT_002: a model did not give the structured output that was asked for.
+  prompt_invalid,  ///< AGENT_003: a prompt template is malformed or names an unknown field.
+  // The system.
   resource_exhausted,  ///< SYS_001: a queue or pool is full.
   internal,            ///< SYS_002: a defect of the library; please report it.
   deadlock,            ///< SYS_003: a virtual loop has nothing left to run, but what it runs has not finished.

@@ -127,6 +127,40 @@ void write_json(JsonWriter& out, const T& value) {
   }
 }
 
+template <class T>
+void read_json(const JsonReader& in, T& value);
+
+namespace detail {
+
+/// Fills an empty container, or optional.
+template <JsonShape shape, class T>
+void read_elements(const JsonReader& in, T& fresh) {
+  if constexpr (shape == JsonShape::optional) {
+    if (!in.is_null()) agentflow::read_json(in, fresh.emplace());
+  } else if constexpr (shape == JsonShape::map) {
+    in.for_each_member([&fresh](std::string_view key, const JsonReader& member) {
+      typename T::mapped_type element{};
+      agentflow::read_json(member, element);
+      fresh.emplace(std::string(key), std::move(element));
+    });
+  } else {
+    const std::size_t size = in.elements();
+    if constexpr (requires { fresh.reserve(size); }) fresh.reserve(size);
+    for (std::size_t i = 0; i < size; ++i) {
+      typename T::value_type element{};
+      agentflow::read_json(in.at(i), element);
+      if constexpr (shape == JsonShape::sequence) {
+        fresh.push_back(std::move(element));
+      } else {
+        fresh.insert(std::move(element));
+        if (fresh.size() != i + 1) in.at(i).fail(errc::json_type, "the set has this element already");
+      }
+    }
+  }
+}
+
+}  // namespace detail
+
 /// Reads into a value; the counterpart of `write_json`, as strict: no kind becomes another (but an integer is a fine
 /// float or double), integers must fit, arrays and tuples must have their size, sets must not repeat an element. An
 /// enum takes any integer of its underlying type.
@@ -170,37 +204,15 @@ void read_json(const JsonReader& in, T& value) {
     value = detail::duration_of<T>(in);
   } else if constexpr (shape == JsonShape::time) {
     value = T(detail::duration_of<typename T::duration>(in));
-  } else if constexpr (shape == JsonShape::optional) {
+  } else if constexpr (shape == JsonShape::optional || shape == JsonShape::map || shape == JsonShape::set ||
+                       shape == JsonShape::sequence) {
     T fresh;
-    if (!in.is_null()) agentflow::read_json(in, fresh.emplace());
+    detail::read_elements<shape>(in, fresh);
     value = std::move(fresh);
   } else if constexpr (shape == JsonShape::tuple || shape == JsonShape::array) {
     in.require_elements(std::tuple_size_v<T>);
     std::size_t i = 0;
     std::apply([&](auto&... element) { (agentflow::read_json(in.at(i++), element), ...); }, value);
-  } else if constexpr (shape == JsonShape::map) {
-    T fresh;
-    in.for_each_member([&fresh](std::string_view key, const JsonReader& member) {
-      typename T::mapped_type element{};
-      agentflow::read_json(member, element);
-      fresh.emplace(std::string(key), std::move(element));
-    });
-    value = std::move(fresh);
-  } else if constexpr (shape == JsonShape::set || shape == JsonShape::sequence) {
-    T fresh;
-    const std::size_t size = in.elements();
-    if constexpr (requires { fresh.reserve(size); }) fresh.reserve(size);
-    for (std::size_t i = 0; i < size; ++i) {
-      typename T::value_type element{};
-      agentflow::read_json(in.at(i), element);
-      if constexpr (shape == JsonShape::sequence) {
-        fresh.push_back(std::move(element));
-      } else {
-        fresh.insert(std::move(element));
-        if (fresh.size() != i + 1) in.at(i).fail(errc::json_type, "the set has this element already");
-      }
-    }
-    value = std::move(fresh);
   } else {
     JsonCodec<T>::read(in, value);
   }

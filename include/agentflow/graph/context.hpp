@@ -75,9 +75,10 @@ class RunInfo {
   Store* store = nullptr;
   std::shared_ptr<void> user;
   const std::type_info* user_type = nullptr;
-  EventSink* events = nullptr;
-  LogSink* logger = nullptr;
+  std::unique_ptr<EventSink> events;
+  std::unique_ptr<LogSink> logger;
   std::atomic<bool> stop_requested{false};
+  std::atomic<bool> cancelled{false};
 };
 
 /// One task, as the engine keeps it; the part a context shows.
@@ -120,9 +121,12 @@ class AGENTFLOW_API NodeContext {
 
   /// Whether the run was asked to stop: long work should end soon and return what it has.
   bool stop_requested() const noexcept { return task_->run->stop_requested.load(std::memory_order_relaxed); }
-  /// Whether this task is being cancelled. A coroutine need not ask: what it awaits is cancelled for it. A function on
-  /// a blocking pool should, at times.
-  bool cancelled() const noexcept { return task_->cancel_requested.load(std::memory_order_relaxed); }
+  /// Whether this task is being cancelled: by its limits, by the failure of another task of its step, with its run, or
+  /// with the subgraph it is in. A function on a blocking pool should ask at times. A coroutine need not: what it
+  /// awaits is cancelled for it, and must not be ignored. Only in an `ainvoke` that is awaited on a strand or a
+  /// single-threaded loop, and is cancelled by who awaits it, does the throwing wait come first, and this be true once
+  /// the node has returned.
+  bool cancelled() const noexcept;
   /// Throws `cancelled_error` if this task is being cancelled.
   void throw_if_cancelled() const;
 
@@ -245,13 +249,13 @@ class AGENTFLOW_API NodeContext {
 
   /// For the library.
   TaskInfo& info() noexcept { return *task_; }
+  void* user_object(const std::type_info& wanted) const;
 
  private:
   asio::awaitable<JsonValue> ask(JsonValue payload, std::uint32_t& index);
   void refuse_answer(std::uint32_t index);
   std::optional<JsonValue> recall(const std::string& key) const;
   asio::awaitable<void> record(std::string key, JsonValue value);
-  void* user_object(const std::type_info& wanted) const;
   Chunk make(chunk_kind kind);
 
   TaskInfo* task_;

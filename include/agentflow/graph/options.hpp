@@ -56,6 +56,9 @@ class NodeOptions {
   }
   NodeOptions&& idle_timeout(std::chrono::nanoseconds d) && { return std::move(idle_timeout(d)); }
   /// Runs the node on another executor; the result comes back to the run. Default: the run's own.
+  ///
+  /// **Lifetime** The graph keeps the executor, and so do its copies and its runs: the pool or loop behind it must
+  /// outlive them all.
   NodeOptions& executor(asio::any_io_executor ex) & {
     executor_ = std::move(ex);
     return *this;

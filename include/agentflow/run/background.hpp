@@ -32,8 +32,8 @@ class AGENTFLOW_API BackgroundTasks {
   BackgroundStats stats() const;
   /// Waits until none runs. **Cancellation** throws `cancelled_error`; the tasks go on.
   asio::awaitable<void> wait_for_all();
-  /// Cancels all that run; they end soon.
-  void cancel_all();
+  /// Cancels all that run; they end soon. Never waits, and never fails.
+  void cancel_all() noexcept;
 
  private:
   std::shared_ptr<detail::Background> tasks_;

@@ -94,12 +94,18 @@ class AGENTFLOW_API ErasedStream {
   ErasedRun run_;
 };
 
-/// A compiled graph. Copies share it.
+/// A compiled graph. Copies share it. What `CompiledGraph` says of its functions holds for those of the same name here.
+///
+/// **Thread safety** Distinct objects: safe. Shared objects: safe.
+/// **Lifetime** Runs hold what they need of the graph; the object may go while they are under way.
 class AGENTFLOW_API ErasedGraph {
  public:
   ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made = {});
 
   /// Makes a run, which does nothing until it is started. `made` is for debug mode, in case it never is.
+  ///
+  /// **Errors** `graph_closed_error` once the graph is closed or being closed; `config_error` for a config that makes
+  /// no sense.
   ErasedRun prepare(RunInput input, const RunConfig& config, stream_mode default_modes, CallSite made = {}) const;
   std::size_t stop(std::string_view thread_id) const;
   asio::awaitable<std::size_t> astop(std::string thread_id) const;

@@ -19,9 +19,9 @@
 namespace agentflow {
 
 /// The name of the place where every run begins: a source of edges only. The literal "START" means the same.
-inline constexpr std::string_view START = "START";
+inline constexpr char START[] = "START";
 /// The name of the place where a path of a run ends: a target only. The literal "END" means the same.
-inline constexpr std::string_view END = "END";
+inline constexpr char END[] = "END";
 
 /// Starts a node with an input of its own instead of the shared state: the unit of map-reduce. The input is either a
 /// state of the graph's type or, for a node that declares another parameter type, a value of that type. Sends of one

@@ -120,10 +120,12 @@ void read_described(const JsonReader& in, T& value) {
 /// struct Research { std::string topic; af::List<std::string> findings; int calls = 0; };
 /// AGENTFLOW_STATE(Research, topic, (findings, af::append), (calls, af::sum))
 /// ```
-#define AGENTFLOW_STATE(type, ...)                                                                         \
-  [[maybe_unused]] constexpr auto agentflow_describe(const type*) {                                        \
-    return ::std::tuple{AGENTFLOW_DETAIL_EXPAND(AGENTFLOW_DETAIL_FIELDS(type, __VA_ARGS__))};              \
-  }                                                                                                        \
+#define AGENTFLOW_STATE(type, ...)                                                            \
+  [[maybe_unused]] constexpr auto agentflow_describe(const type*) {                           \
+    return ::std::tuple{AGENTFLOW_DETAIL_EXPAND(AGENTFLOW_DETAIL_FIELDS(type, __VA_ARGS__))}; \
+  }                                                                                           \
+  AGENTFLOW_DETAIL_JSON_FUNCTIONS(type)
+#define AGENTFLOW_DETAIL_JSON_FUNCTIONS(type)                                                              \
   template <class AgentflowT>                                                                              \
     requires ::std::is_same_v<AgentflowT, type> && (::agentflow::detail::described_writable<AgentflowT>()) \
   void agentflow_write_json(::agentflow::JsonWriter& out, const AgentflowT& value) {                       \

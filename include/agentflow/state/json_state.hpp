@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <agentflow/core/json.hpp>
+#include <agentflow/state/detail/shared_json.hpp>
 #include <agentflow/state/update.hpp>
 
 namespace agentflow {
@@ -97,7 +98,7 @@ class AGENTFLOW_API JsonState {
   friend struct StateModel<JsonState>;
   std::size_t index(std::string_view key) const;
   std::shared_ptr<const JsonFields> fields_;
-  std::vector<std::shared_ptr<const nlohmann::json>> values_;
+  std::vector<detail::SharedJson> values_;
 };
 
 /// The changes a node makes to a JsonState, by key.

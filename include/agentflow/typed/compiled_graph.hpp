@@ -31,9 +31,13 @@ namespace agentflow {
 /// results, same errors. The blocking ones fail with `nested_loop_error`, before anything is started, on a thread that
 /// runs an event loop or a node.
 ///
-/// A run that fails throws: `node_error` (with the node's own exception nested), `timeout_error`, `routing_error`,
-/// `state_error`, `recursion_error`, `cancelled_error`. When a call returns or throws, nothing of its run is alive.
+/// All of them make the run in the call itself: it takes the input, reads the config, and counts as a run of the graph,
+/// which a stop or a close finds, before anything is awaited. It begins when it is awaited, read, or started.
 ///
+/// **Errors** The call throws `graph_closed_error` (`errc::graph_closed`) once the graph is closed or being closed, and
+/// `config_error` for a `RunConfig` that makes no sense; no run is made then. A run that fails throws, from the wait
+/// for it: `node_error` (with the node's own exception nested), `timeout_error`, `routing_error`, `state_error`,
+/// `recursion_error`, `cancelled_error`. When a call returns or throws, nothing of its run is alive.
 /// **Thread safety** Distinct objects: safe. Shared objects: safe.
 /// **Lifetime** Runs hold what they need of the graph; the object may go while they are under way.
 template <class S>
@@ -45,6 +49,9 @@ class CompiledGraph {
 
   /// Runs the graph on the calling thread and gives the result. May be called from any number of threads at once. A
   /// graph of plain functions runs as a plain loop; otherwise on an event loop of its own, made for the call.
+  ///
+  /// **Errors** `nested_loop_error` before anything is started; then those of the call and of the run, above.
+  /// **Complexity/blocking** Blocks the calling thread until the run has ended.
   RunResult<S> invoke(Input<S> input, const RunConfig& config = {}) const {
     ErasedGraph::refuse_on_loop_thread("invoke()", "co_await ainvoke()");
     ErasedRun run = graph_.prepare(std::move(input).take(), config, stream_mode::none);
@@ -57,6 +64,8 @@ class CompiledGraph {
   /// that serialises by itself (a strand, or a loop made for one thread, `io_context(1)`) it is part of the calling
   /// coroutine.
   ///
+  /// **Errors** Those of the call leave `ainvoke()`, not the `co_await`: who keeps the awaitable for later meets them
+  /// when he makes it. Those of the run leave the `co_await`.
   /// **Cancellation** cancels the run, joins it, and throws `cancelled_error`. A node that is part of the calling
   /// coroutine and resets Asio's cancellation state does so for its caller too.
   asio::awaitable<RunResult<S>> ainvoke(Input<S> input, RunConfig config = {},
@@ -64,12 +73,15 @@ class CompiledGraph {
     return await_result(graph_.prepare(std::move(input).take(), config, stream_mode::none, made));
   }
 
-  /// The same for those who do not want exceptions: gives the result, or what the run failed with.
+  /// The same for those who do not want exceptions: gives the result, or what the call or the run failed with. Makes
+  /// the run when it is awaited.
   asio::awaitable<Outcome<RunResult<S>>> try_ainvoke(Input<S> input, RunConfig config = {}) const {
     return outcome_of(*this, std::move(input), std::move(config));
   }
 
   /// Gives the run's events, to be read with a loop on the calling thread. Default modes: messages and updates.
+  ///
+  /// **Errors** `nested_loop_error`, and those of the call; those of the run leave `Stream::next()` and `result()`.
   Stream<S> stream(Input<S> input, const RunConfig& config = {}, CallSite made = CallSite::current()) const {
     ErasedGraph::refuse_on_loop_thread("stream()", "astream()");
     return Stream<S>(graph_.prepare(std::move(input).take(), config, default_modes, made));
@@ -77,20 +89,33 @@ class CompiledGraph {
 
   /// Gives the run's events, to be awaited. The run starts with the first `next()`, on the awaiting coroutine's
   /// executor. Default modes: messages and updates.
+  ///
+  /// **Errors** Those of the call; those of the run leave `Run::next()` and `result()`.
   Run<S> astream(Input<S> input, const RunConfig& config = {}, CallSite made = CallSite::current()) const {
     return Run<S>(graph_.prepare(std::move(input).take(), config, default_modes, made));
   }
 
   /// Starts a run on an executor, on a strand of its own unless that serialises by itself, and gives its handle. No
   /// events unless `RunConfig::stream` asks for them.
+  ///
+  /// **Errors** Those of the call; those of the run leave `Run::next()` and `result()`.
+  /// **Lifetime** The context behind the executor may go before the run has ended: the run then ends with
+  /// `cancelled_error`.
   Run<S> start(const asio::any_io_executor& executor, Input<S> input, const RunConfig& config = {}) const {
     ErasedRun run = graph_.prepare(std::move(input).take(), config, stream_mode::none);
     run.start(executor);
     return Run<S>(std::move(run));
   }
 
-  /// Asks the runs of a thread to stop, waits until they have, and gives how many there were. `astop` awaits instead.
+  /// Asks the runs of a thread to stop, as `Run::stop` does, waits until those that have begun have ended, and gives
+  /// how many these were; none is no error. `astop` awaits instead. Runs that are made meanwhile are not among them.
+  ///
   /// Neither is for a node of such a run, which would wait for itself: `stop` then throws `nested_loop_error`.
+  ///
+  /// **Errors** `stop` only: `nested_loop_error`. How the runs end, their owners are told.
+  /// **Cancellation** of `astop` ends the wait with `cancelled_error`; the runs stop all the same.
+  /// **Complexity/blocking** `stop` blocks the thread. There is no limit in time: what runs already is waited for, and
+  /// a run on an event loop that nobody runs does not end. To end sooner, cancel the run.
   std::size_t stop(std::string_view thread_id) const { return graph_.stop(thread_id); }
   asio::awaitable<std::size_t> astop(std::string thread_id) const { return graph_.astop(std::move(thread_id)); }
 
@@ -151,6 +176,9 @@ class CompiledGraph {
   ///
   /// May be called again and by several at once, also through copies: there is one close, and one result. Not from a
   /// node of the graph, which would wait for itself until the time is up. `close` blocks, for plain threads.
+  ///
+  /// The first caller does the work, on its own executor: who else closes waits for that, and takes over only if its
+  /// context is destroyed.
   ///
   /// **Errors** `close` only: `nested_loop_error`. Failures are in the result.
   /// **Cancellation** does not interrupt the close, but ends its patience: what runs is cancelled at once.

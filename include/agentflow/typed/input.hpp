@@ -37,6 +37,16 @@ class Input {
              detail::returned<S, std::remove_cvref_t<M>>() == detail::Returned::messages)
   Input(M&& messages) : Input(detail::messages_update<S>(std::forward<M>(messages), Role::user)) {}
 
+  /// Text is an input of conversations only; this says so.
+  template <class M>
+    requires(!Conversation<S> && std::is_convertible_v<M, std::string_view> && !std::is_convertible_v<M, S>)
+  Input(M&&) {
+    static_assert(
+        !sizeof(M),
+        "agentflow: text is an input of conversations only (a state with a list of messages named 'messages'): "
+        "give this graph its state, as invoke(State{...})");
+  }
+
   RunInput take() && { return std::move(input_); }
 
  private:

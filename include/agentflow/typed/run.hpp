@@ -131,8 +131,8 @@ class [[nodiscard]] Run {
 
   /// Waits for the end and gives the result, once. Chunks that were not taken are dropped.
   ///
-  /// **Errors** throws what made the run fail. **Cancellation** cancels the run, waits for it to end, and throws
-  /// `cancelled_error`.
+  /// **Errors** throws what made the run fail; `config_error` (`errc::run_busy`) the second time. **Cancellation**
+  /// cancels the run, waits for it to end, and throws `cancelled_error`.
   asio::awaitable<RunResult<S>> result() {
     co_await run_.wait();
     run_.rethrow();
@@ -157,21 +157,34 @@ class [[nodiscard]] Run {
 /// ```cpp
 /// for (const af::Chunk& chunk : app.stream("Hello")) std::cout << chunk.content();
 /// ```
+/// Destroying one that was begun cancels its run and runs it to its end, on the calling thread; then its background
+/// tasks have `CompileOptions::shutdown_timeout`. It blocks for that, also on a thread that runs an event loop, where
+/// `next()` is refused.
+///
 /// **Errors** `nested_loop_error` on a thread that runs an event loop; then what made the run fail.
 /// **Thread safety** Distinct objects: safe. Shared objects: unsafe.
+/// **Lifetime** May outlive the graph object.
 template <class S>
 class [[nodiscard]] Stream {
  public:
   explicit Stream(ErasedRun run) : stream_(std::move(run)) {}
 
-  /// Runs until the next chunk, or to the end: then nothing.
+  /// Runs until the next chunk, or to the end: then nothing, and ever after.
+  ///
+  /// **Errors** Those of the class; what made the run fail comes after its last chunk.
+  /// **Complexity/blocking** Blocks the thread. Between two calls the run stands still, but for what it does on threads
+  /// of others.
   std::optional<Chunk> next() { return stream_.next(); }
-  /// Runs to the end and gives the result, once.
+  /// Runs to the end and gives the result, once. Chunks that were not taken are dropped.
+  ///
+  /// **Errors** Those of the class; `config_error` (`errc::run_busy`) the second time.
+  /// **Complexity/blocking** Blocks the thread until the run has ended.
   RunResult<S> result() {
     stream_.finish();
     stream_.run().rethrow();
     return RunResult<S>(stream_.run());
   }
+  /// As `Run::stop`: the next calls of `next()` run it to its end. Never waits.
   void stop() noexcept { stream_.run().stop(); }
 
   class iterator {

@@ -24,6 +24,11 @@ template <class F>
 inline constexpr bool is_compiled_graph = false;
 template <class S>
 inline constexpr bool is_compiled_graph<CompiledGraph<S>> = true;
+
+template <class Part, class Graph>
+concept Attachable = requires(const Part& part, Graph& graph, std::string name, NodeOptions options) {
+  part.attach(graph, std::move(name), std::move(options));
+};
 }  // namespace detail
 
 /// A name in a braced list of targets. Made from one string, never from two: so `{{"key", "node"}, {"other", "END"}}`
@@ -61,7 +66,8 @@ class StateGraph {
   /// State, `Update`, `Command`, nothing, or for a conversation a message, messages or text. A node whose first
   /// parameter is of another type is started by `Send`s that carry such a value.
   template <class F>
-    requires(!std::is_member_function_pointer_v<std::decay_t<F>> && !std::is_same_v<std::decay_t<F>, CompiledGraph<S>>)
+    requires(!std::is_member_function_pointer_v<std::decay_t<F>> &&
+             !std::is_same_v<std::decay_t<F>, CompiledGraph<S>> && !detail::Attachable<std::decay_t<F>, StateGraph>)
   StateGraph& add_node(std::string name, F&& fn, NodeOptions options = {}) {
     static_assert(!detail::is_compiled_graph<std::decay_t<F>>,
                   "agentflow: this graph has another state: add it with add_subgraph(name, graph, to, from)");
@@ -78,6 +84,13 @@ class StateGraph {
   StateGraph& add_node(std::string name, const CompiledGraph<S>& graph, NodeOptions options = {}) {
     builder_.add_node(std::move(name), std::make_shared<detail::SameStateSubgraph<S>>(graph.spec()),
                       std::move(options));
+    return *this;
+  }
+  /// Adds what knows how to add itself, such as a `ToolNode`: `part.attach(graph, name, options)`.
+  template <class Part>
+    requires detail::Attachable<Part, StateGraph>
+  StateGraph& add_node(std::string name, const Part& part, NodeOptions options = {}) {
+    part.attach(*this, std::move(name), std::move(options));
     return *this;
   }
   /// Adds a compiled graph over another state: `to(parent)` makes its input, `from(parent, child)` gives what the node
