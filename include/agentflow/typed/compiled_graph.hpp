@@ -110,7 +110,8 @@ class CompiledGraph {
   /// Asks the runs of a thread to stop, as `Run::stop` does, waits until those that have begun have ended, and gives
   /// how many these were; none is no error. `astop` awaits instead. Runs that are made meanwhile are not among them.
   ///
-  /// Neither is for a node of such a run, which would wait for itself: `stop` then throws `nested_loop_error`.
+  /// Neither is for a node of such a run, nor is `stop` for who reads its `stream`: they would wait for themselves, and
+  /// `stop` throws `nested_loop_error`.
   ///
   /// **Errors** `stop` only: `nested_loop_error`. How the runs end, their owners are told.
   /// **Cancellation** of `astop` ends the wait with `cancelled_error`; the runs stop all the same.
@@ -177,8 +178,8 @@ class CompiledGraph {
   /// May be called again and by several at once, also through copies: there is one close, and one result. Not from a
   /// node of the graph, which would wait for itself until the time is up. `close` blocks, for plain threads.
   ///
-  /// The first caller does the work, on its own executor: who else closes waits for that, and takes over only if its
-  /// context is destroyed.
+  /// The first caller does the work, on its own executor: who else closes waits for that, takes over if its context is
+  /// destroyed, and gives up, with `deadline_exceeded`, two seconds after the time is up if nobody runs it.
   ///
   /// **Errors** `close` only: `nested_loop_error`. Failures are in the result.
   /// **Cancellation** does not interrupt the close, but ends its patience: what runs is cancelled at once.
