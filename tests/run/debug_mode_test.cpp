@@ -19,6 +19,7 @@
 #include <asio/post.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
+#include <asio/use_future.hpp>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ostream_sink.h>
 
@@ -184,7 +185,11 @@ TEST_CASE("61 debug mode is quiet about what holds nobody up", "[debug]") {
     CHECK(b.held().empty());
   }
   SECTION("a blocking node, and a plain thread") {
-    const auto app = with_node(af::blocking([&](const Sum&) { b.hold(500ms); })).compile(b.debug());
+    // Both threads are timed by one clock: it moves once the loop has left the step that started the node.
+    const auto app = with_node(af::blocking([&](const Sum&) {
+                       asio::post(b.loop.executor(), asio::use_future([] {})).wait();
+                       b.hold(500ms);
+                     })).compile(b.debug());
     b.loop.run(app.ainvoke(Sum()));
     with_node([&](const Sum&) { b.hold(500ms); }).compile(b.debug()).invoke(Sum());
     CHECK(b.held().empty());
