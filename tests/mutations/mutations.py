@@ -33,9 +33,12 @@ mutations = [
     ("no_snapshots", journal, "track.head == 0 || track.since + body >= std::max(min_since, track.snapshot)",
      "track.head == 0"),
     ("always_snapshots", journal, "track.since + body >= std::max(min_since, track.snapshot)", "true"),
-    ("nothing_consumed", journal, "batch().consume(track.ns, old);", ";"),
+    ("nothing_consumed", journal, "taken.consume(std::move(ns), seq);", ";"),
     ("async_forgets_the_rest", journal, "!failure && (batch_ || !puts_.empty())", "false"),
     ("async_ignores_failures", journal, "write_failure_ = failure;", ";"),
+    ("staged_is_not_loaded", journal, "if (!batch_) co_return chain;", "co_return chain;"),
+    ("details_as_they_come", journal,
+     "for (auto at = find_invalid_utf8(detail); at != all_valid; at = find_invalid_utf8(detail)) detail[at] = '?';", ";"),
     ("sync_does_not_wait", journal, "mode_ == durability::sync", "false"),
     # What is read
     ("results_not_recalled", restoring, "found != track_->writes.end() && found->second != \"null\"", "false"),
