@@ -67,8 +67,8 @@ mutations = [
     ("branch_changes_the_past", opening, "top.pending = false;\n    engine.stage_checkpoint(checkpoint_kind::fork, {});",
      "engine.stage_checkpoint(checkpoint_kind::fork, {});"),
     ("answers_are_not_stored", opening, "stage(answer_write(*q, top.tip.seq, value.dump()));", ";"),
-    ("failure_is_not_recorded", opening, "if (!ended_) stage_end(*status, failure ? describe(failure) : std::string());",
-     ";"),
+    ("failure_is_not_recorded", opening,
+     "if (!ended_) stage_end(*status, failure || own ? describe(failure ? failure : own) : std::string());", ";"),
     # What a storage must refuse, and keep
     ("fencing_ignored", memory, "found == shared_->threads.end() || found->second.epoch != lease.epoch()",
      "found == shared_->threads.end()"),
