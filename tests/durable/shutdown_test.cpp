@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Processes with stored runs get SIGTERM and SIGINT at random moments. They end in time with the code that says how, and
-// another process goes on with every run: nothing that had an effect has it again.
+// Processes with stored runs get SIGTERM and SIGINT at random moments. They end in time with the code that says how,
+// and another process goes on with every run: nothing that had an effect has it again.
 #include <agentflow/async/shutdown_manager.hpp>
 #include <agentflow/typed/state_graph.hpp>
 
@@ -68,7 +68,8 @@ af::CompiledGraph<Notes> make_graph(const fs::path& folder, bool stubborn) {
   });
   const auto router = [](const Notes& s) { return s.n < steps ? "work" : "END"; };
   g.set_entry_point("work").add_conditional_edges("work", router, {"work", "END"});
-  const auto store = af::sqlite((folder / "runs.db").string(), af::SqliteOptions().synchronous(af::sqlite_sync::normal));
+  const auto store =
+      af::sqlite((folder / "runs.db").string(), af::SqliteOptions().synchronous(af::sqlite_sync::normal));
   return g.compile(af::CompileOptions().checkpointer(store).shutdown_timeout(graph_timeout));
 }
 
