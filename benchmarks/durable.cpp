@@ -48,26 +48,51 @@ void stored_runs(Node node, int length, long runs) {
   }
 }
 
-/// One thread that gets a message of 100 characters in each of `length` steps.
-void history(Session& session, int length, const std::string& variant, const std::shared_ptr<af::Checkpointer>& store,
-             const std::filesystem::path& folder) {
-  const std::string workload = "ckpt_grow(" + std::to_string(length) + ")";
-  std::vector<Mark> marks;
-  marks.reserve(static_cast<std::size_t>(length) + 1);
+/// One node that adds a message of 100 characters until there are as many as wanted.
+af::StateGraph<Talk> talk_graph(std::vector<Mark>* marks = nullptr) {
   af::StateGraph<Talk> graph;
-  graph.add_node("say", [&marks](const Talk&) {
-    marks.push_back(std::chrono::steady_clock::now());
+  graph.add_node("say", [marks](const Talk&) {
+    if (marks != nullptr) marks->push_back(std::chrono::steady_clock::now());
     return af::Message::from_text(text, af::Role::assistant);
   });
   const auto router = [](const Talk& s) {
     return s.messages.size() == static_cast<std::size_t>(s.wanted) ? af::END : std::string_view("say");
   };
   graph.set_entry_point("say").add_conditional_edges("say", router, std::vector<std::string>{"say", "END"});
-  const auto app = graph.compile(af::CompileOptions().checkpointer(store));
+  return graph;
+}
+
+af::RunConfig one_thread(int length) {
+  return af::RunConfig().thread_id("t").recursion_limit(static_cast<std::uint64_t>(length));
+}
+
+/// What a Resume of a finished thread takes, which loads its state; `check` is called with the state.
+template <class S, class F>
+void resumes(Session& session, const std::string& workload, const std::string& variant, const af::CompiledGraph<S>& app,
+             Target target, F check) {
+  std::vector<double> times;
+  for (int i = 0; i < (session.quick() ? 3 : 9); ++i) {
+    const Mark begin = std::chrono::steady_clock::now();
+    verify(check(*app.invoke(af::Resume(), one_thread(1))), "a resume");
+    times.push_back(nanoseconds(begin, std::chrono::steady_clock::now()));
+  }
+  session.add(Row{.workload = workload,
+                  .variant = variant + ", resume",
+                  .unit = "run",
+                  .ns = median(times),
+                  .min_ns = *std::min_element(times.begin(), times.end()),
+                  .target = target});
+}
+
+/// One thread that gets a message of 100 characters in each of `length` steps.
+void history(Session& session, int length, const std::string& variant, std::shared_ptr<af::Checkpointer> store) {
+  const std::string workload = "ckpt_grow(" + std::to_string(length) + ")";
+  std::vector<Mark> marks;
+  marks.reserve(static_cast<std::size_t>(length) + 1);
+  const auto app = talk_graph(&marks).compile(af::CompileOptions().checkpointer(std::move(store)));
   Talk input;
   input.wanted = length;
-  const auto config = af::RunConfig().thread_id("t").recursion_limit(static_cast<std::uint64_t>(length));
-  app.invoke(std::move(input), config);
+  app.invoke(std::move(input), one_thread(length));
 
   // Snapshots come ever more seldom and are ever larger: only windows that grow with the history hold their share.
   const auto at = [&](int step) { return marks[static_cast<std::size_t>(std::min(step, length - 1))]; };
@@ -82,28 +107,68 @@ void history(Session& session, int length, const std::string& variant, const std
                   .unit = "ratio",
                   .ratio = late / early,
                   .target = {.ratio = 1.1}});
-
-  std::vector<double> resumes;
-  for (int i = 0; i < (session.quick() ? 3 : 9); ++i) {
-    const Mark begin = std::chrono::steady_clock::now();
-    verify(app.invoke(af::Resume(), config)->messages.size() == static_cast<std::size_t>(length),
-           "ckpt_grow: a resume");
-    resumes.push_back(nanoseconds(begin, std::chrono::steady_clock::now()));
-  }
-  session.add(Row{.workload = workload,
-                  .variant = variant + ", resume",
-                  .unit = "run",
-                  .ns = median(resumes),
-                  .target = {.ns = 20e6}});
-  if (folder.empty()) return;
-  double bytes = 0;
-  for (const auto& file : std::filesystem::directory_iterator(folder)) bytes += static_cast<double>(file.file_size());
-  session.add(Row{.workload = workload,
-                  .variant = variant + ", files",
-                  .unit = "message",
-                  .bytes = bytes / length,
-                  .target = {.bytes = 1024}});
+  resumes(session, workload, variant, app, {.ns = 20e6},
+          [length](const Talk& s) { return s.messages.size() == static_cast<std::size_t>(length); });
 }
+
+/// One thread of `length` steps whose state stays small.
+void long_thread(Session& session, int length, const std::string& variant, std::shared_ptr<af::Checkpointer> store) {
+  af::StateGraph<Counter> graph;
+  graph.add_node("count", [](Counter c) {
+    ++c.counter;
+    return c;
+  });
+  const auto router = [length](const Counter& c) { return c.counter < length ? std::string_view("count") : af::END; };
+  graph.set_entry_point("count").add_conditional_edges("count", router, std::vector<std::string>{"count", "END"});
+  const auto app = graph.compile(af::CompileOptions().checkpointer(std::move(store)));
+  app.invoke(Counter(), one_thread(length));
+  resumes(session, "ckpt_count(" + std::to_string(length) + ")", variant, app, {.ns = 20e6},
+          [length](const Counter& c) { return c.counter == length; });
+}
+
+/// What a run asks of the heap for each message it adds, which must not depend on how many there are.
+void heap_per_message(Session& session) {
+  const auto measure = [&session](int length, Target target) {
+    const auto run = [length](long runs) {
+      for (; runs > 0; --runs) {
+        const auto app = talk_graph().compile(af::CompileOptions().checkpointer(af::memory_checkpointer()));
+        Talk input;
+        input.wanted = length;
+        verify(app.invoke(std::move(input), one_thread(length))->messages.size() == static_cast<std::size_t>(length),
+               "ckpt_talk: the messages");
+      }
+    };
+    return session.measure(Case{.workload = "ckpt_talk(" + std::to_string(length) + ")",
+                                .unit = "step",
+                                .run = run,
+                                .target = target,
+                                .units = static_cast<double>(length)});
+  };
+  const auto few = measure(500, {});
+  Target target;
+  if (few && few->mallocs && few->bytes) {
+    target.mallocs = *few->mallocs * 1.1;
+    target.bytes = *few->bytes * 1.1;
+  }
+  measure(4000, target);
+}
+
+#ifdef AGENTFLOW_BENCH_SQLITE
+void on_disk(Session& session) {
+  std::string folder = (std::filesystem::temp_directory_path() / "agentflow_bench_XXXXXX").string();
+  verify(::mkdtemp(folder.data()) != nullptr, "ckpt_grow: a temporary folder");
+  const auto options = af::SqliteOptions().synchronous(af::sqlite_sync::normal);
+  const int length = 10'000;
+  history(session, length, "sqlite, normal", af::sqlite(folder + "/bench.db", options));
+  session.add(Row{.workload = "ckpt_grow(" + std::to_string(length) + ")",
+                  .variant = "sqlite, file",
+                  .unit = "message",
+                  .bytes = static_cast<double>(std::filesystem::file_size(folder + "/bench.db")) / length,
+                  .target = {.bytes = 1024}});
+  long_thread(session, length, "sqlite, normal", af::sqlite(folder + "/count.db", options));
+  std::filesystem::remove_all(folder);
+}
+#endif
 
 }  // namespace
 
@@ -113,17 +178,16 @@ void durable(Session& session) {
   session.measure(Case{.workload = "ckpt_chain(100)",
                        .unit = "step",
                        .run = [](long n) { stored_runs(add_one, 100, n); },
+                       .target = {.mallocs = 12},
                        .units = 100,
                        .count_instructions = true});
-  if (session.wants("ckpt_grow memory")) history(session, 10'000, "memory", af::memory_checkpointer(), {});
-#ifdef AGENTFLOW_BENCH_SQLITE
-  if (session.wants("ckpt_grow sqlite")) {
-    std::string folder = (std::filesystem::temp_directory_path() / "agentflow_bench_XXXXXX").string();
-    verify(::mkdtemp(folder.data()) != nullptr, "ckpt_grow: a temporary folder");
-    const auto options = af::SqliteOptions().synchronous(af::sqlite_sync::normal);
-    history(session, 10'000, "sqlite, normal", af::sqlite(folder + "/bench.db", options), folder);
-    std::filesystem::remove_all(folder);
+  heap_per_message(session);
+  if (session.wants("ckpt_grow memory")) {
+    history(session, 10'000, "memory", af::memory_checkpointer());
+    long_thread(session, 10'000, "memory", af::memory_checkpointer());
   }
+#ifdef AGENTFLOW_BENCH_SQLITE
+  if (session.wants("ckpt_grow sqlite")) on_disk(session);
 #endif
 }
 

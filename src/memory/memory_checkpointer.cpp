@@ -7,6 +7,8 @@
 #include <mutex>
 #include <set>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -159,11 +161,13 @@ CommitReceipt MemoryCheckpointer::Shared::apply(Thread& thread, CheckpointBatch 
       WriteKey key(w.ns, w.seq, w.key);
       writes.insert_or_assign(std::move(key), std::move(w));
     }
-    if (batch.run()) change_run(thread, batch.thread(), *batch.run());
+    std::vector<WriteKey> consumed;
     for (const auto& [ns, seq] : batch.consumed()) {
       const auto [first, last] = thread.writes_of(ns, seq);
-      thread.writes.erase(first, last);
+      for (auto w = first; w != last; ++w) consumed.push_back(w->first);
     }
+    if (batch.run()) change_run(thread, batch.thread(), *batch.run());
+    for (const WriteKey& key : consumed) thread.writes.erase(key);
     for (const auto& [key, write] : writes) thread.writes.erase(key);
     thread.writes.merge(writes);
     for (auto& [ns, space] : records) thread.spaces.find(ns)->second.records.merge(space);

@@ -14,9 +14,10 @@ namespace {
 /// Collects fields so that no two different lists of them give the same bytes.
 class Fields {
  public:
-  Fields() { bytes_.reserve(256); }
   Fields& number(std::uint64_t v) {
-    for (int i = 0; i < 8; ++i) bytes_.push_back(static_cast<char>(v >> (8 * i)));
+    char bytes[8];
+    for (int i = 0; i < 8; ++i) bytes[i] = static_cast<char>(v >> (8 * i));
+    bytes_.append(bytes, bytes + 8);
     return *this;
   }
   Fields& text(std::string_view v) {
@@ -24,10 +25,10 @@ class Fields {
     bytes_.append(v);
     return *this;
   }
-  std::uint64_t sum() const noexcept { return checksum64(bytes_); }
+  std::uint64_t sum() const noexcept { return checksum64({bytes_.data(), bytes_.size()}); }
 
  private:
-  std::string bytes_;
+  fmt::basic_memory_buffer<char, 500> bytes_;  // nearly always enough
 };
 
 std::uint64_t micros(std::chrono::system_clock::time_point t) {

@@ -194,8 +194,9 @@ std::optional<JsonValue> NodeContext::recall(const std::string& key) const {
 asio::awaitable<void> NodeContext::record(std::string key, JsonValue value) {
   auto& task = static_cast<detail::Task&>(*task_);
   detail::Engine& engine = *task.engine;
+  std::string bytes = value.dump();
   auto& once = note_of(task).once[key];
-  once.bytes = value.dump();
+  once.bytes = std::move(bytes);
   if (engine.track() == nullptr || !engine.run().journal()->writes_early()) co_return;
   auto work = engine.store_once(task, std::move(key), once.bytes);
   co_await std::move(work);

@@ -84,18 +84,18 @@ void Engine::stage_checkpoint(checkpoint_kind kind, std::string_view update) {
     spec_.ops->save(snapshot, state_.get());
   }
   j.stage(*track_, std::move(record));
+  const bool stepped = std::exchange(step_open_, false);  // whatever comes now, its results are of the past
   if (depth_ == 0) {
     if (last)
       j.stage_end(stored_status::completed, {});
     else if (pretending_)
       j.stage_end(stored_status::stopped, "changed from outside");
     else if (!waits && kind != checkpoint_kind::fork)
-      stage_stops();
+      stage_stops(stepped);
   }
-  step_open_ = false;
 }
 
-void Engine::stage_stops() {
+void Engine::stage_stops(bool stepped) {
   Journal& j = journal();
   const auto ask_before = [&](const auto& frontier) {
     for (const Planned& p : frontier)
@@ -106,7 +106,7 @@ void Engine::stage_stops() {
     ask_before(deferred_);
   else
     ask_before(next_);
-  if (step_open_)
+  if (stepped)
     for (std::size_t i = 0; i < count_; ++i)
       if (const auto& name = task(i).spec->name; j.stops_after(name))
         j.ask(*track_, name, path(), name, "after", interrupt_kind::after, {});

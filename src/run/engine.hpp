@@ -191,7 +191,7 @@ class Engine {
   void leave_results();
   void abandon() noexcept;
   std::optional<PendingWrite> result_of(const Task& t) const;
-  void stage_stops();
+  void stage_stops(bool stepped);
   void write_frontier(JsonWriter& out) const;
   void write_planned(JsonWriter& out, const Planned& p) const;
   void write_input(JsonWriter& out, const NodeSpec& n, const void* input) const;

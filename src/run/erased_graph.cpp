@@ -84,12 +84,12 @@ asio::awaitable<void> ErasedRun::wait() {
     co_await core_->run_in_place(ex);
     co_return;
   }
-  if (!started()) {
-    auto ex = co_await asio::this_coro::executor;
-    start(ex);
-  }
+  if (core_->done()) co_return;
+  const auto ex = co_await asio::this_coro::executor;
+  auto ended = core_->wait(ex);  // what has begun is waited for: so this first, while there is memory
+  if (!started()) start(ex);
   discard_events();
-  if (!core_->done()) co_await core_->wait();
+  co_await std::move(ended);
 }
 
 asio::awaitable<std::optional<Chunk>> ErasedRun::next() {
@@ -103,7 +103,10 @@ asio::awaitable<std::optional<Chunk>> ErasedRun::next() {
     if (channel != nullptr) chunk = channel->try_next();
     if (chunk) co_return chunk;
     if (channel == nullptr || channel->ended()) {
-      if (!core_->done()) co_await core_->wait();
+      if (!core_->done()) {
+        auto ended = core_->wait(co_await asio::this_coro::executor);
+        co_await std::move(ended);
+      }
       core_->rethrow();
       co_return chunk;
     }

@@ -14,6 +14,7 @@
 
 #include "async/inline_executor.hpp"
 #include "async/loop_guard.hpp"
+#include "core/json_text.hpp"
 #include "run/engine.hpp"
 #include "run/run_core.hpp"
 
@@ -86,7 +87,19 @@ Track& Journal::track(const std::string& ns) {
 }
 
 asio::awaitable<std::optional<CheckpointChain>> Journal::load(std::string ns) {
-  return store_->load(run_.info.thread_id, std::move(ns));
+  co_await drain();  // what is on its way is to be seen
+  auto work = store_->load(run_.info.thread_id, ns);
+  std::optional<CheckpointChain> chain = co_await std::move(work);
+  if (!batch_) co_return chain;
+  for (const CheckpointRecord& r : batch_->records()) {
+    if (r.ns != ns) continue;
+    if (!chain) chain.emplace();
+    if (r.snapshot) chain->records.clear();
+    chain->records.push_back(r);
+    chain->head = r.ref();
+    chain->writes.clear();
+  }
+  co_return chain;
 }
 
 // ---- staging -------------------------------------------------------------------------------------------------------
@@ -115,32 +128,34 @@ bool Journal::wants_snapshot(const Track& track, std::size_t body) noexcept {
 }
 
 void Journal::stage(Track& track, CheckpointRecord record) {
-  if (record.snapshot) {
-    track.snapshot = record.snapshot->size();
-    track.since = 0;
-  } else {
-    track.since += record.body.size();
+  const std::size_t snapshot = record.snapshot ? record.snapshot->size() : 0;
+  const std::size_t since = record.snapshot ? 0 : track.since + record.body.size();
+  const auto old = track.tip.seq;
+  if (track.pending) consumed_.emplace_back(track.ns, old);
+  try {
+    track.tip = batch().add(std::move(record));
+  } catch (...) {
+    if (track.pending) consumed_.pop_back();
+    throw;
   }
-  if (track.pending) {
-    const auto old = track.tip.seq;
-    std::erase_if(puts_, [&](const PendingWrite& w) { return w.ns == track.ns && w.seq == old; });
-    batch().consume(track.ns, old);
-  }
+  track.head = track.tip.seq;
+  if (snapshot != 0) track.snapshot = snapshot;
+  track.since = since;
+  if (track.pending) std::erase_if(puts_, [&](const PendingWrite& w) { return w.ns == track.ns && w.seq == old; });
   track.pending = false;
   track.writes.clear();
-  track.tip = batch().add(std::move(record));
-  track.head = track.tip.seq;
   ++staged_;
 }
 
 void Journal::stage_end(stored_status status, std::string detail) {
-  // One line, and no part of a character at its end.
+  // One line of whole characters, whatever an exception said.
   std::replace(detail.begin(), detail.end(), '\n', ' ');
   if (detail.size() > max_detail) {
     detail.resize(max_detail);
     while (!detail.empty() && (detail.back() & 0xc0) == 0x80) detail.pop_back();
     if (!detail.empty() && (detail.back() & 0x80) != 0) detail.pop_back();
   }
+  for (auto at = find_invalid_utf8(detail); at != all_valid; at = find_invalid_utf8(detail)) detail[at] = '?';
   batch().run(RunChange(turn_, status, run_.info.clock->wall_now(), std::move(detail)));
   ended_ = status != stored_status::running;
   opened_ = true;
@@ -149,6 +164,7 @@ void Journal::stage_end(stored_status status, std::string detail) {
 CheckpointBatch Journal::take_batch() {
   CheckpointBatch taken = std::move(batch());
   batch_.reset();
+  for (auto& [ns, seq] : std::exchange(consumed_, {})) taken.consume(std::move(ns), seq);
   for (auto& put : std::exchange(puts_, {})) taken.put(std::move(put));
   staged_ = 0;
   return taken;
@@ -168,10 +184,19 @@ asio::awaitable<void> Journal::send(CheckpointBatch taken) {
   std::rethrow_exception(failure);
 }
 
+asio::awaitable<void> Journal::send_staged() {
+  try {
+    return send(take_batch());
+  } catch (...) {
+    broken_ = true;
+    throw;
+  }
+}
+
 asio::awaitable<void> Journal::settle() {
   if (mode_ == durability::exit) co_return;
   if (mode_ == durability::sync) {
-    auto work = send(take_batch());
+    auto work = send_staged();
     co_await std::move(work);
     co_return;
   }
@@ -183,9 +208,16 @@ asio::awaitable<void> Journal::settle() {
 }
 
 void Journal::start_writer() {
-  writing_ = true;
-  auto done = [run = run_.shared_from_this(), this](const std::exception_ptr& e) { written(e); };
-  asio::co_spawn(run_.executor(), send(take_batch()), asio::bind_executor(InlineExecutor(), std::move(done)));
+  try {
+    auto work = send(take_batch());
+    auto done = [run = run_.shared_from_this(), this](const std::exception_ptr& e) { written(e); };
+    writing_ = true;
+    asio::co_spawn(run_.executor(), std::move(work), asio::bind_executor(InlineExecutor(), std::move(done)));
+  } catch (...) {
+    writing_ = false;
+    broken_ = true;
+    throw;
+  }
 }
 
 void Journal::written(const std::exception_ptr& failure) noexcept {
@@ -196,8 +228,6 @@ void Journal::written(const std::exception_ptr& failure) noexcept {
       start_writer();
       return;
     } catch (...) {
-      writing_ = false;
-      broken_ = true;
       write_failure_ = std::current_exception();
     }
   }

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <asio/awaitable.hpp>
@@ -66,18 +67,18 @@ class Journal {
   /// Takes the thread, loads it, records the input and readies the engine.
   asio::awaitable<void> open(Engine& engine, RunInput& input);
   /// Stores how the run ended with what is left to be stored, and gives the thread back. Throws if that fails and the
-  /// run had not failed.
-  asio::awaitable<void> close(const Engine& engine, std::exception_ptr failure);
+  /// run had not failed. Both arguments are looked at when it is awaited: it may be made before there is an end.
+  asio::awaitable<void> close(const Engine& engine, const std::exception_ptr& failure);
 
   // ---- for engines
   Track& track(const std::string& ns);
-  /// Loads the newest checkpoint of a namespace, for a subgraph.
+  /// Gives the newest checkpoint of a namespace, stored or staged, for a subgraph.
   asio::awaitable<std::optional<CheckpointChain>> load(std::string ns);
   /// A record after the tip of a track, with all but its contents.
   CheckpointRecord next_record(const Track& track, checkpoint_kind kind, std::uint64_t step) const;
   /// Whether the state should go into a record with a body of so many bytes.
   static bool wants_snapshot(const Track& track, std::size_t body) noexcept;
-  /// Puts a record into the next commit, and drops what was pending before it.
+  /// Puts a record into the next commit, and drops what was pending before it; or throws, and nothing has changed.
   void stage(Track& track, CheckpointRecord record);
   void stage(PendingWrite write) { puts_.push_back(std::move(write)); }
   void stage_end(stored_status status, std::string detail);
@@ -134,6 +135,8 @@ class Journal {
   CheckpointBatch& batch();
   CheckpointBatch take_batch();
   asio::awaitable<void> send(CheckpointBatch batch);
+  /// Sends what is staged; where there is no memory for that, it is lost, and the run broken.
+  asio::awaitable<void> send_staged();
   void start_writer();
   void written(const std::exception_ptr& failure) noexcept;
   std::optional<stored_status> outcome(const Engine& engine, const std::exception_ptr& failure) const;
@@ -155,8 +158,9 @@ class Journal {
   std::optional<CheckpointBatch> batch_;  // staged
   std::size_t staged_ = 0;
   std::vector<PendingWrite> puts_, left_;
-  bool opened_ = false;  // the run is, or is about to be, in the store
-  bool ended_ = false;   // the status of the end is staged or stored
+  std::vector<std::pair<std::string, std::uint64_t>> consumed_;  // namespaces and checkpoints
+  bool opened_ = false;                                          // the run is, or is about to be, in the store
+  bool ended_ = false;                                           // the status of the end is staged or stored
   bool broken_ = false;  // a commit failed: what is in memory is ahead of what is stored
 
   // async: one commit is on its way at a time

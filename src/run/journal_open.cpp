@@ -2,6 +2,8 @@
 // How a durable run begins and ends: the thread is taken, the input meets what is stored, the outcome is recorded.
 #include <algorithm>
 #include <chrono>
+#include <new>
+#include <thread>
 #include <utility>
 
 #include <asio/this_coro.hpp>
@@ -296,32 +298,45 @@ std::optional<stored_status> Journal::outcome(const Engine& engine, const std::e
   return std::nullopt;
 }
 
-asio::awaitable<void> Journal::close(const Engine& engine, std::exception_ptr failure) {
+asio::awaitable<void> Journal::close(const Engine& engine, const std::exception_ptr& failure) {
   if (!lease_) co_return;
   std::exception_ptr own;
   try {
     co_await asio::this_coro::throw_if_cancelled(false);
     co_await asio::this_coro::reset_cancellation_state();
-    const auto status = outcome(engine, failure);
+  } catch (...) {
+    own = std::current_exception();
+  }
+  // What is on its way refers to the lease, and is waited for whatever it takes.
+  while (writing_) {
+    try {
+      co_await drain();
+    } catch (const std::bad_alloc&) {
+      std::this_thread::yield();
+    } catch (...) {
+      // The writer's failure: seen below.
+    }
+  }
+  if (write_failure_) own = write_failure_;
+  try {
+    const auto status = outcome(engine, failure ? failure : own);
     if (status && opened_) {
-      if (mode_ == durability::async && !write_failure_) co_await drain();
       if (broken_) {
         batch_.reset();
+        consumed_.clear();
         puts_.clear();
         left_.clear();
       }
-      if (!broken_) {
-        for (auto& write : std::exchange(left_, {})) puts_.push_back(std::move(write));
-        if (*status == stored_status::interrupted) stage_questions();
-      }
-      if (!ended_) stage_end(*status, failure ? describe(failure) : std::string());
+      for (auto& write : std::exchange(left_, {})) puts_.push_back(std::move(write));
+      if (*status == stored_status::interrupted) stage_questions();
+      if (!ended_) stage_end(*status, failure || own ? describe(failure ? failure : own) : std::string());
       if (batch_ || !puts_.empty()) {
-        auto work = send(take_batch());
+        auto work = send_staged();
         co_await std::move(work);
       }
     }
   } catch (...) {
-    own = std::current_exception();
+    if (!own) own = std::current_exception();
   }
   lease_.reset();
   if (own && !failure) std::rethrow_exception(own);

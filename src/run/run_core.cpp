@@ -192,6 +192,7 @@ void RunCore::start_time() {
 asio::awaitable<void> RunCore::drive_durable() {
   co_await asio::this_coro::throw_if_cancelled(false);
   std::exception_ptr failure;
+  auto closing = journal_->close(engine_, failure);  // now that there is memory for it
   try {
     started();
     co_await journal_->open(engine_, *input_);
@@ -201,7 +202,7 @@ asio::awaitable<void> RunCore::drive_durable() {
     failure = std::current_exception();
   }
   try {
-    co_await journal_->close(engine_, failure);
+    co_await std::move(closing);
   } catch (...) {
     if (!failure) failure = std::current_exception();
   }
@@ -309,11 +310,16 @@ void RunCore::close_up() noexcept {
   for (auto& w : waiters) w->unpark();
 }
 
-asio::awaitable<void> RunCore::wait() {
-  const auto spot = std::make_shared<ParkingSpot>();
+asio::awaitable<void> RunCore::wait(const asio::any_io_executor& ex) {
+  auto spot = std::make_shared<ParkingSpot>();
   auto on_cancel = [](void* self) { static_cast<RunCore*>(self)->request_cancel(); };
-  auto ended = spot->park_surely(co_await asio::this_coro::executor, on_cancel, this);
+  auto ended = spot->park_surely(ex, on_cancel, this);
   notify(spot);
+  return wait_at(std::move(spot), std::move(ended));
+}
+
+asio::awaitable<void> RunCore::wait_at([[maybe_unused]] std::shared_ptr<ParkingSpot> held,
+                                       asio::awaitable<void> ended) {
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
   const auto state = co_await asio::this_coro::cancellation_state;

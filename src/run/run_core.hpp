@@ -118,8 +118,9 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   bool attended() const noexcept { return attended_; }
   bool launched() const noexcept { return launched_.load(std::memory_order_acquire); }
   bool done() const noexcept { return done_.load(std::memory_order_acquire); }
-  /// Waits for the end. A cancellation of the waiting coroutine cancels the run, and the wait goes on to its end.
-  asio::awaitable<void> wait();
+  /// Waits for the end, with all the memory that needs taken by the call. A cancellation of the waiting coroutine
+  /// cancels the run, and the wait goes on to its end.
+  asio::awaitable<void> wait(const asio::any_io_executor& ex);
   /// Another coroutine to wake at the end; at once if it has come.
   void notify(std::shared_ptr<ParkingSpot> spot);
   void wait_blocking() { graph_->wait_for(*this); }
@@ -160,6 +161,7 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   [[noreturn]] void throw_timeout() const;
 
  private:
+  asio::awaitable<void> wait_at(std::shared_ptr<ParkingSpot> held, asio::awaitable<void> ended);
   friend class GraphCore;
   struct Finisher;
   Extras& any_extras() {

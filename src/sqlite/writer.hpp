@@ -85,10 +85,10 @@ class SqliteWriter {
   asio::awaitable<R> call(F fn, Kind kind) {
     auto job = std::make_shared<JobOf<F, R>>(std::move(fn), kind);
     check_process();
+    auto done = job->done.park_surely(co_await asio::this_coro::executor, [](void*) {});
     // Once it is submitted it is carried out, whatever happens to the caller; so the caller waits for it.
     const bool throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
-    auto done = job->done.park_surely(co_await asio::this_coro::executor, [](void*) {});
     if (submit(job)) co_await std::move(done);
     co_await asio::this_coro::throw_if_cancelled(throws);
     if (job->failure) std::rethrow_exception(job->failure);

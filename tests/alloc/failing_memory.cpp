@@ -24,6 +24,7 @@ constexpr std::uint64_t never = std::uint64_t{1} << 62;
 std::atomic<std::uint64_t> count{0}, first{never}, last{never}, failures{0}, spared_failures{0};
 std::atomic<std::int64_t> in_use{0};
 thread_local bool asio_too = false;
+thread_local int unfailing = 0;
 
 /// The functions of this program by their addresses: the symbol table of its file, which the linker's dynamic one is
 /// but a part of.
@@ -87,6 +88,7 @@ bool is_spared() noexcept {
 }
 
 bool fails() noexcept {
+  if (unfailing > 0) return false;
   const auto n = ++count;
   if (n < first || n > last) return false;
   if (is_spared()) {
@@ -146,6 +148,10 @@ std::uint64_t FailingMemory::stop() noexcept {
   asio_too = false;
   return count;
 }
+bool FailingMemory::next_fails() noexcept { return fails(); }
 std::uint64_t FailingMemory::failed() const noexcept { return failures; }
 std::int64_t FailingMemory::blocks() noexcept { return in_use; }
 std::uint64_t FailingMemory::spared() noexcept { return spared_failures; }
+
+Unfailing::Unfailing() noexcept { ++unfailing; }
+Unfailing::~Unfailing() { --unfailing; }

@@ -24,7 +24,19 @@ class FailingMemory {
   /// How many failed.
   std::uint64_t failed() const noexcept;
 
+  /// Counts an allocation of another kind, and tells whether it is to fail.
+  static bool next_fails() noexcept;
+
   /// Blocks of memory in use, and failures that were spared, since the program began.
   static std::int64_t blocks() noexcept;
   static std::uint64_t spared() noexcept;
+};
+
+/// While one of these lives, allocations of its thread neither fail nor count: for what a test itself does meanwhile.
+class Unfailing {
+ public:
+  Unfailing() noexcept;
+  Unfailing(const Unfailing&) = delete;
+  Unfailing& operator=(const Unfailing&) = delete;
+  ~Unfailing();
 };

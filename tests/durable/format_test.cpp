@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -99,6 +100,26 @@ TEST_CASE("whatever a record says, it is understood or refused", "[durable]") {
     ++outcomes[code];
   }
   for (const auto& [code, times] : outcomes) WARN(code << ": " << times);
+}
+
+TEST_CASE("a record that is whole but of another history is not believed", "[durable]") {
+  World w, other;
+  std::optional<af::CheckpointChain> strange;
+  for (World* each : {&other, &w}) {
+    Graph g;
+    for (const char* n : {"a", "b"}) g.add_node(n, each->plain(n));
+    g.set_entry_point("a").add_edge("a", "b").add_edge("b", "END");
+    const auto app = g.compile(each->options());
+    each->failures["b"] = 1;
+    CHECK_THROWS_AS(each->run(app, input(each == &w ? "mine" : "theirs"), on("t")), af::node_error);
+    if (each == &other) strange = other.loop.run(other.store->load("t"));
+    if (each == &other) continue;
+    REQUIRE(strange->records.size() == 2);
+    w.store->tamper = [&](af::CheckpointChain& chain) { chain.records[0] = strange->records[0]; };
+    CHECK(code_of([&] { w.run(app, Resume(), on("t")); }) == "CHECKPOINT_004");
+    w.store->tamper = nullptr;
+    CHECK(text(*w.run(app, Resume(), on("t"))) == "mine a b =2");
+  }
 }
 
 namespace {

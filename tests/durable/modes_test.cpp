@@ -149,6 +149,28 @@ TEST_CASE("exit keeps what finished beside a failure, and what once() did", "[du
   CHECK(w.ran["a"] == 1);
 }
 
+TEST_CASE("a failure whose text is no UTF-8 is recorded all the same", "[durable][store]") {
+  for (const auto mode : {durability::sync, durability::async, durability::exit}) {
+    World w;
+    Graph g;
+    int failures = 1;
+    g.add_node("a", w.plain("a"));
+    g.add_node("b", [&failures](Notes s) {
+      if (failures-- > 0) throw std::runtime_error("caf\xe9\n" + std::string(2000, '\xc3'));
+      return s;
+    });
+    g.set_entry_point("a").add_edge("a", "b").add_edge("b", "END");
+    const auto app = g.compile(w.options().durability(mode));
+    CHECK_THROWS_AS(w.run(app, input("hi"), on("t")), af::node_error);
+    const auto runs = w.loop.run(w.store->runs());
+    REQUIRE(runs.size() == 1);
+    CHECK(runs[0].status == af::stored_status::failed);
+    CHECK_THAT(runs[0].detail, Catch::Contains("caf? "));
+    CHECK(text(*w.run(app, Resume(), on("t"))) == "hi a =1");
+    CHECK(w.ran["a"] == 1);
+  }
+}
+
 TEST_CASE("a run does not go on in another graph by accident", "[durable]") {
   World w;
   w.failures["b"] = 3;

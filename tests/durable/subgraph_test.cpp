@@ -154,15 +154,20 @@ TEST_CASE("what a subgraph remembers", "[durable][store]") {
 }
 
 TEST_CASE("a subgraph remembers its calls in one run, and a retry goes on inside", "[durable][store]") {
-  World w;
-  Graph g;
-  auto options = NodeOptions().memory(subgraph_memory::thread).retry(af::RetryPolicy().attempts(2));
-  g.add_subgraph("s", part(w, "p"), to_child, from_child, options);
-  g.set_entry_point("s").add_conditional_edges("s", [](const Notes& s) { return s.n < 2 ? "s" : "END"; }, {"s", "END"});
-  const auto app = g.compile(w.options());
-  w.failures["py"] = 1;
-  CHECK(text(*w.run(app, input("1"), on("t"))) == "1 (in0 px py =2) (in0 px py in1 px py =4) =2");
-  CHECK(w.ran == Ledger{{"px", 2}, {"py", 3}});
+  for (const auto mode : {af::durability::sync, af::durability::async, af::durability::exit}) {
+    INFO("durability " << static_cast<int>(mode));
+    World w;
+    Graph g;
+    auto options = NodeOptions().memory(subgraph_memory::thread).retry(af::RetryPolicy().attempts(2));
+    g.add_subgraph("s", part(w, "p"), to_child, from_child, options);
+    const auto router = [](const Notes& s) { return s.n < 2 ? "s" : "END"; };
+    g.set_entry_point("s").add_conditional_edges("s", router, {"s", "END"});
+    const auto app = g.compile(w.options().durability(mode));
+    w.failures["py"] = 1;
+    CHECK(text(*w.run(app, input("1"), on("t"))) == "1 (in0 px py =2) (in0 px py in1 px py =4) =2");
+    CHECK(w.ran == Ledger{{"px", 2}, {"py", 3}});
+    CHECK_THAT(text(*w.run(app, input("2"), on("t"))), Catch::EndsWith("2 (in0 px py in1 px py in2 px py =6) =3"));
+  }
 }
 
 TEST_CASE("a subgraph without memory cannot ask, and memory is for subgraphs", "[durable][store]") {

@@ -37,6 +37,8 @@ class HookedCheckpointer final : public af::Checkpointer {
   /// Awaited before (`stored` false) and after each claim and commit, with its number, from 1. What it throws stands
   /// for a storage that fails there; if it never returns, the process may be killed there.
   std::function<asio::awaitable<void>(std::uint64_t call, bool stored)> gate;
+  /// Changes what is loaded, as somebody might who can write to the storage.
+  std::function<void(af::CheckpointChain&)> tamper;
   /// Awaited in place of a flush.
   std::function<asio::awaitable<void>()> on_flush;
   std::uint64_t calls = 0, commits = 0, bytes = 0, records = 0, writes = 0;
@@ -65,7 +67,10 @@ class HookedCheckpointer final : public af::Checkpointer {
   }
   asio::awaitable<std::optional<af::CheckpointChain>> do_load(std::string thread, std::string ns,
                                                               std::optional<std::uint64_t> seq) override {
-    return inner_->load(std::move(thread), std::move(ns), seq);
+    auto work = inner_->load(std::move(thread), std::move(ns), seq);
+    auto chain = co_await std::move(work);
+    if (tamper && chain) tamper(*chain);
+    co_return chain;
   }
   asio::awaitable<std::vector<af::CheckpointRecord>> do_history(af::HistoryQuery query) override {
     return inner_->history(std::move(query));
