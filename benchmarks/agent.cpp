@@ -77,20 +77,21 @@ void agents(Session& session) {
     const auto model = std::make_shared<Instant>(calls);
     const auto tool = adder();
     const auto agent = af::react_agent(model, {tool}).compile();
-    const auto row =
-        session.measure(Case{.workload = "agent",
-                             .variant = calls == 0 ? "an answer" : std::to_string(calls) + " tool turns, answer",
-                             .run =
-                                 [&](long n) {
-                                   asio::io_context loop(1);
-                                   run_on(loop, agents(agent, calls, n));
-                                 },
-                             .floor =
-                                 [&](long n) {
-                                   asio::io_context loop(1);
-                                   run_on(loop, by_hand(model, tool, calls, n));
-                                 },
-                             .count_instructions = true});
+    const auto row = session.measure(Case{
+        .workload = "agent",
+        .variant = calls == 0 ? "an answer"
+                              : std::to_string(calls) + (calls == 1 ? " tool turn, answer" : " tool turns, answer"),
+        .run =
+            [&](long n) {
+              asio::io_context loop(1);
+              run_on(loop, agents(agent, calls, n));
+            },
+        .floor =
+            [&](long n) {
+              asio::io_context loop(1);
+              run_on(loop, by_hand(model, tool, calls, n));
+            },
+        .count_instructions = true});
     if (calls > 0) rows[at++] = row;
   }
   session.add_slope(Row{.workload = "agent", .variant = "model and one tool", .unit = "turn"}, rows[0], 1, rows[1], 9);
