@@ -91,6 +91,7 @@ int run(bench::Session& session) {
     bench::grow(session);
     bench::durable(session);
     bench::streams(session);
+    bench::agents(session);
 #if defined(BENCH_MODELS)
     bench::models(session);
 #endif

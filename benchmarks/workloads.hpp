@@ -90,6 +90,7 @@ void burst(Session& session);
 void inflight(Session& session);
 void two_threads(Session& session);
 void compile(Session& session);
+void agents(Session& session);
 void models(Session& session);
 void wide_state(Session& session);
 void checkpoints(Session& session);

@@ -37,6 +37,7 @@ asio::awaitable<void> ask(af::CompiledGraph<af::AgentState> agent, std::string q
 }
 
 int main() {
+  // A real one: const auto model = af::llm::model_from_environment(af::http::Client());
   auto model = std::make_shared<af::testing::ScriptedModel>();
   model->call("add", af::JsonValue::parse(R"({"a": 19.5, "b": 22.5})")).reply("Together they are 42.");
 

@@ -10,6 +10,7 @@ namespace af = agentflow;
 using af::testing::ScriptedModel;
 
 int main() {
+  // Real ones: af::llm::model_from_environment(af::http::Client()), one for all or one for each.
   auto boss = std::make_shared<ScriptedModel>();
   auto researcher = std::make_shared<ScriptedModel>();
   auto writer = std::make_shared<ScriptedModel>();

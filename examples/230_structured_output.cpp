@@ -26,6 +26,7 @@ struct Invoice {
 AGENTFLOW_PARAMS(Invoice, lines, (customer, "If the text names one"))
 
 int main() {
+  // A real one: const auto model = af::llm::model_from_environment(af::http::Client());
   auto model = std::make_shared<af::testing::ScriptedModel>();
   model
       ->reply(R"({"lines": [{"what": "chair", "price": 120}]})")  // not what was asked for

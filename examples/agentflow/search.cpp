@@ -200,11 +200,12 @@ bool is_prose(std::string_view path) {
          (path.ends_with(".txt") && !path.ends_with("CMakeLists.txt"));
 }
 
-std::vector<Hit> search(const Root& root, const std::string& folder, const std::string& query, std::size_t max_hits) {
+std::vector<Hit> search(const Root& root, const std::string& folder, const std::string& query, std::size_t max_hits,
+                        const std::function<bool()>& stop) {
   Collector collector(query);
   root.for_each_text(folder, [&](const std::string& path, const std::string& content) {
     collector.file(path, content);
-    return true;
+    return !stop();
   });
   return collector.best(max_hits);
 }

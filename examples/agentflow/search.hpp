@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,7 +26,9 @@ bool is_prose(std::string_view path);
 
 /// Gives the best lines first. A line that has the whole query, whatever the case, is better than any other; then what
 /// counts is how many of its words stand in the line and near it, rare words more than common ones, and headings and
-/// prose more than code and lists of changes. At most one line for every ten of a file.
-std::vector<Hit> search(const Root& root, const std::string& folder, const std::string& query, std::size_t max_hits);
+/// prose more than code and lists of changes. At most one line for every ten of a file. Where `stop` is true after a
+/// file, that was the last one.
+std::vector<Hit> search(const Root& root, const std::string& folder, const std::string& query, std::size_t max_hits,
+                        const std::function<bool()>& stop);
 
 }  // namespace agent_cli

@@ -84,12 +84,13 @@ std::string list_text(const Root& root, const Folder& where) {
   return out.empty() ? "The folder is empty." : out;
 }
 
-std::string search_text(const Root& root, const Search& what) {
+std::string search_text(const Root& root, const Search& what, const af::ToolContext& context) {
   if (key_words(what.query).empty() && what.query.find_first_not_of(" \t") == std::string::npos)
     throw af::tool_error("the query is empty");
   std::string out;
   for (const auto& hit :
-       search(root, what.folder.value_or("."), what.query, std::min(what.max_results.value_or(10), 50U)))
+       search(root, what.folder.value_or("."), what.query, std::min(what.max_results.value_or(10), 50U),
+              [&context] { return context.cancelled(); }))
     out += fmt::format("{}:{}: {}\n", hit.path, hit.line, hit.text);
   return out.empty() ? "Nothing was found." : out;
 }
@@ -145,8 +146,9 @@ af::ToolSet make_tools(std::shared_ptr<const Root> root, bool may_write) {
   // The disk is slow: what reads many files does not belong on the event loop.
   tools.add(af::tool("list_files", "Lists what is in a folder",
                      af::blocking([root](const Folder& f) { return list_text(*root, f); })));
-  tools.add(af::tool("search_files", "Finds the lines of all files that have to do with some words, best first",
-                     af::blocking([root](const Search& s) { return search_text(*root, s); })));
+  tools.add(
+      af::tool("search_files", "Finds the lines of all files that have to do with some words, best first",
+               af::blocking([root](const Search& s, af::ToolContext& ctx) { return search_text(*root, s, ctx); })));
   tools.add(af::tool("read_file", "Reads lines of a text file",
                      af::blocking([root](const Reading& r) { return read_text(*root, r); })));
   tools.add(

@@ -21,6 +21,7 @@
 #include <agentflow/core/clock.hpp>
 #include <agentflow/core/config.hpp>
 #include <agentflow/core/error.hpp>
+#include <agentflow/core/find_cause.hpp>
 #include <agentflow/core/function.hpp>
 #include <agentflow/core/ids.hpp>
 #include <agentflow/core/json_codec.hpp>

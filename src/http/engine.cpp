@@ -110,13 +110,21 @@ class Engine::Loop : public std::enable_shared_from_this<Loop> {
   }
 
  private:
+  // No exception may cross libcurl; after -1 it does nothing any more, and act() gives up.
+  template <class F>
+  static int guarded(F&& fn) noexcept {
+    try {
+      fn();
+      return 0;
+    } catch (const std::exception&) {
+      return -1;
+    }
+  }
   static int on_socket(CURL*, curl_socket_t fd, int what, void* self, void*) {
-    static_cast<Loop*>(self)->socket(fd, what);
-    return 0;
+    return guarded([=] { static_cast<Loop*>(self)->socket(fd, what); });
   }
   static int on_timer(CURLM*, long ms, void* self) {
-    static_cast<Loop*>(self)->set_timer(ms);
-    return 0;
+    return guarded([=] { static_cast<Loop*>(self)->set_timer(ms); });
   }
 
   void socket(curl_socket_t fd, int what) {
@@ -167,8 +175,17 @@ class Engine::Loop : public std::enable_shared_from_this<Loop> {
 
   void act(curl_socket_t fd, int mask) {
     int running = 0;
-    curl_multi_socket_action(multi_, fd, mask, &running);
+    const CURLMcode rc = curl_multi_socket_action(multi_, fd, mask, &running);
     collect();
+    if (rc != CURLM_OK) give_up(rc);
+  }
+
+  void give_up(CURLMcode why) {
+    while (!transfers_.empty()) {
+      const auto transfer = transfers_.begin()->second;
+      remove(transfer);
+      transfer->fail(errc::http_transport, curl_multi_strerror(why));
+    }
   }
 
   /// Ends the exchanges that libcurl is done with.

@@ -28,7 +28,7 @@ void Budget::check() const {
                                                       *max_tokens_, used_.total(), calls_));
   if (max_cost_ && cost_ >= *max_cost_)
     throw model_error(errc::model_budget,
-                      fmt::format("the budget of {} is used up ({} in {} calls)", *max_cost_, cost_, calls_));
+                      fmt::format("the budget of {:.6g} is used up ({:.6g} in {} calls)", *max_cost_, cost_, calls_));
 }
 
 void Budget::charge(const TokenUsage& usage, const Price& price) {

@@ -1,38 +1,59 @@
 // SPDX-License-Identifier: MIT
 // Which provider the environment speaks of.
 #include <cstdlib>
+#include <string_view>
 #include <utility>
 
+#include <agentflow/core/error.hpp>
 #include <agentflow/llm/providers.hpp>
 
 namespace agentflow::llm {
 namespace {
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
+/// A provider, its prefix of variables, and the model that is asked where none is named.
+struct Known {
+  std::string_view name;
+  const char* prefix;
+  const char* model;
+  std::shared_ptr<ChatModel> (*make)(http::Client, ProviderOptions);
+};
+constexpr Known known[] = {{"openai", "OPENAI", "gpt-4.1-mini", &openai_chat},
+                           {"openai-responses", "OPENAI", "gpt-4.1-mini", &openai_responses},
+                           {"anthropic", "ANTHROPIC", "claude-sonnet-4-5", &anthropic},
+                           {"gemini", "GEMINI", "gemini-2.5-flash", &gemini}};
+
+std::string variable(const Known& provider, const char* name) {
+  const char* value = std::getenv((std::string(provider.prefix) + name).c_str());
   return value != nullptr ? value : "";
 }
 
-ProviderOptions options(std::string model, const std::string& prefix, const char* default_model) {
-  if (model.empty()) model = variable((prefix + "_MODEL").c_str());
-  if (model.empty()) model = default_model;
-  ProviderOptions out(std::move(model));
-  out.base_url(variable((prefix + "_BASE_URL").c_str()));
-  out.api_key(SecretString::from_environment((prefix + "_API_KEY").c_str()));
-  return out;
+std::shared_ptr<ChatModel> make(const Known& provider, const http::Client& client, std::string model) {
+  if (model.empty()) model = variable(provider, "_MODEL");
+  if (model.empty()) model = provider.model;
+  ProviderOptions options(std::move(model));
+  options.base_url(variable(provider, "_BASE_URL"));
+  options.api_key(SecretString::from_environment((std::string(provider.prefix) + "_API_KEY").c_str()));
+  return provider.make(client, std::move(options));
 }
 
 }  // namespace
 
 std::shared_ptr<ChatModel> model_from_environment(const http::Client& client, std::string model) {
-  ProviderOptions openai = options(model, "OPENAI", "gpt-4.1-mini");
-  // A local server has no key.
-  if (!openai.api_key().empty() || !openai.base_url().empty()) return openai_chat(client, std::move(openai));
-  ProviderOptions claude = options(model, "ANTHROPIC", "claude-sonnet-4-5");
-  if (!claude.api_key().empty()) return anthropic(client, std::move(claude));
-  ProviderOptions google = options(std::move(model), "GEMINI", "gemini-2.5-flash");
-  if (!google.api_key().empty()) return gemini(client, std::move(google));
+  for (const Known& provider : known)
+    // A local server has no key; only OpenAI's format is spoken by such.
+    if (!variable(provider, "_API_KEY").empty() ||
+        (provider.name == "openai" && !variable(provider, "_BASE_URL").empty()))
+      return make(provider, client, std::move(model));
   return nullptr;
+}
+
+std::shared_ptr<ChatModel> model_by_name(const http::Client& client, const std::string& provider, std::string model) {
+  std::string names;
+  for (const Known& one : known) {
+    if (one.name == provider) return make(one, client, std::move(model));
+    names.append(names.empty() ? "" : ", ").append(one.name);
+  }
+  throw config_error(errc::bad_config, "there is no provider '" + provider + "'; there are " + names);
 }
 
 }  // namespace agentflow::llm

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The wire format of OpenAI's chat completions, as it is and as other servers speak it.
-#include <algorithm>
-
-#include "llm/wire.hpp"
+#include "llm/openai.hpp"
 
 namespace agentflow::llm {
 namespace {
-
-constexpr std::string_view own_base = "https://api.openai.com/v1";
 
 // ---- requests ----
 
@@ -132,22 +128,13 @@ void put_tools(json& body, const ChatRequest& request) {
   for (const ToolSpec& tool : request.tools) {
     json t;
     t["type"] = "function";
-    json& f = t["function"];
-    f["name"] = tool.name;
-    if (!tool.description.empty()) f["description"] = tool.description;
-    f["parameters"] = parameters_of(tool);
-    if (tool.strict) f["strict"] = true;
+    t["function"] = openai::function_of(tool);
+    if (tool.strict) t["function"]["strict"] = true;
     body["tools"].push_back(std::move(t));
   }
-  switch (request.tool_choice.mode()) {
-    case ToolChoice::Mode::automatic: break;
-    case ToolChoice::Mode::none: body["tool_choice"] = "none"; break;
-    case ToolChoice::Mode::required: body["tool_choice"] = "required"; break;
-    case ToolChoice::Mode::tool:
-      body["tool_choice"]["type"] = "function";
-      body["tool_choice"]["function"]["name"] = request.tool_choice.name();
-  }
-  if (request.parallel_tool_calls) body["parallel_tool_calls"] = *request.parallel_tool_calls;
+  json named;
+  named["function"]["name"] = request.tool_choice.name();
+  openai::put_tool_choice(body, request, std::move(named));
 }
 
 // ---- answers ----
@@ -188,7 +175,8 @@ class ChatDecoder final : public Decoder {
       out.add(ChatEvent::stopped(refused_ ? StopReason::refused : reason_of(reason)));
       out.complete = true;
     }
-    if (find(data, "usage") != nullptr) usage(object(data, "usage"), out);
+    if (find(data, "usage") != nullptr)
+      out.add(ChatEvent::usage_so_far(openai::usage_of(object(data, "usage"), "prompt", "completion")));
   }
 
   void message(const json& m, Answer& out) {
@@ -227,28 +215,15 @@ class ChatDecoder final : public Decoder {
       Blocks::arguments(*call, arguments->is_string() ? arguments->get<std::string>() : arguments->dump(), out);
   }
 
-  static void usage(const json& u, Answer& out) {
-    out.add(ChatEvent::usage_so_far(TokenUsage(number(u, "prompt_tokens"), number(u, "completion_tokens"),
-                                               number(object(u, "prompt_tokens_details"), "cached_tokens"),
-                                               number(object(u, "completion_tokens_details"), "reasoning_tokens"))));
-  }
-
   Blocks blocks_;
   std::optional<std::size_t> text_, thought_;
   std::string last_id_;
   bool stopped_ = false, refused_ = false;
 };
 
-class ChatWire final : public Wire {
+class ChatWire final : public OpenAiWire {
  public:
-  std::string name() const override { return "openai"; }
-  std::string url(const ProviderOptions& options, const std::string&, bool) const override {
-    return endpoint(options.base_url().empty() ? std::string(own_base) : options.base_url(), "/v1",
-                    "/chat/completions");
-  }
-  void authorize(http::Request& request, const ProviderOptions& options) const override {
-    if (!options.api_key().empty()) request.secret_header("authorization", "Bearer ", options.api_key());
-  }
+  ChatWire() : OpenAiWire("openai", "/chat/completions") {}
   std::unique_ptr<Decoder> decoder() const override { return std::make_unique<ChatDecoder>(); }
 
   json body(const ChatRequest& request, const std::string& model, const ProviderOptions& options,
@@ -259,10 +234,7 @@ class ChatWire final : public Wire {
     put_tools(body, request);
     if (request.output) {
       body["response_format"]["type"] = "json_schema";
-      json& s = body["response_format"]["json_schema"];
-      s["name"] = request.output->name;
-      s["schema"] = request.output->schema.get();
-      s["strict"] = request.output->strict;
+      body["response_format"]["json_schema"] = openai::schema_of(*request.output);
     }
     if (request.temperature) body["temperature"] = *request.temperature;
     if (request.top_p) body["top_p"] = *request.top_p;

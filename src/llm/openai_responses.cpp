@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The wire format of OpenAI's Responses.
-#include "llm/wire.hpp"
+#include "llm/openai.hpp"
 
 namespace agentflow::llm {
 namespace {
 
-constexpr std::string_view own_base = "https://api.openai.com/v1";
 // A thought's signature is this and the whole item, to be given back as it came.
 constexpr std::string_view item_prefix = "openai:";
 
@@ -99,23 +98,14 @@ json input_of(const ChatRequest& request) {
 void put_tools(json& body, const ChatRequest& request) {
   if (request.tools.empty()) return;
   for (const ToolSpec& tool : request.tools) {
-    json t;
+    json t = openai::function_of(tool);
     t["type"] = "function";
-    t["name"] = tool.name;
-    if (!tool.description.empty()) t["description"] = tool.description;
-    t["parameters"] = parameters_of(tool);
     t["strict"] = tool.strict;
     body["tools"].push_back(std::move(t));
   }
-  switch (request.tool_choice.mode()) {
-    case ToolChoice::Mode::automatic: break;
-    case ToolChoice::Mode::none: body["tool_choice"] = "none"; break;
-    case ToolChoice::Mode::required: body["tool_choice"] = "required"; break;
-    case ToolChoice::Mode::tool:
-      body["tool_choice"]["type"] = "function";
-      body["tool_choice"]["name"] = request.tool_choice.name();
-  }
-  if (request.parallel_tool_calls) body["parallel_tool_calls"] = *request.parallel_tool_calls;
+  json named;
+  named["name"] = request.tool_choice.name();
+  openai::put_tool_choice(body, request, std::move(named));
 }
 
 // ---- answers ----
@@ -211,12 +201,8 @@ class ResponsesDecoder final : public Decoder {
   void end(const json& response, Answer& out) {
     if (out.model.empty()) out.model = text(response, "model");
     if (out.id.empty()) out.id = text(response, "id");
-    if (find(response, "usage") != nullptr) {
-      const json& u = object(response, "usage");
-      out.add(ChatEvent::usage_so_far(TokenUsage(number(u, "input_tokens"), number(u, "output_tokens"),
-                                                 number(object(u, "input_tokens_details"), "cached_tokens"),
-                                                 number(object(u, "output_tokens_details"), "reasoning_tokens"))));
-    }
+    if (find(response, "usage") != nullptr)
+      out.add(ChatEvent::usage_so_far(openai::usage_of(object(response, "usage"), "input", "output")));
     const std::string status = text(response, "status");
     if (status == "failed" || find(response, "error") != nullptr) throw classify(0, response, {});
     if (status.empty()) return;
@@ -237,15 +223,9 @@ class ResponsesDecoder final : public Decoder {
   bool refused_ = false;
 };
 
-class ResponsesWire final : public Wire {
+class ResponsesWire final : public OpenAiWire {
  public:
-  std::string name() const override { return "openai-responses"; }
-  std::string url(const ProviderOptions& options, const std::string&, bool) const override {
-    return endpoint(options.base_url().empty() ? std::string(own_base) : options.base_url(), "/v1", "/responses");
-  }
-  void authorize(http::Request& request, const ProviderOptions& options) const override {
-    if (!options.api_key().empty()) request.secret_header("authorization", "Bearer ", options.api_key());
-  }
+  ResponsesWire() : OpenAiWire("openai-responses", "/responses") {}
   std::unique_ptr<Decoder> decoder() const override { return std::make_unique<ResponsesDecoder>(); }
 
   json body(const ChatRequest& request, const std::string& model, const ProviderOptions&, bool stream) const override {
@@ -258,11 +238,8 @@ class ResponsesWire final : public Wire {
     body["input"] = input_of(request);
     put_tools(body, request);
     if (request.output) {
-      json& f = body["text"]["format"];
-      f["type"] = "json_schema";
-      f["name"] = request.output->name;
-      f["schema"] = request.output->schema.get();
-      f["strict"] = request.output->strict;
+      body["text"]["format"] = openai::schema_of(*request.output);
+      body["text"]["format"]["type"] = "json_schema";
     }
     if (request.temperature) body["temperature"] = *request.temperature;
     if (request.top_p) body["top_p"] = *request.top_p;

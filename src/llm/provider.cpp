@@ -174,7 +174,7 @@ class ProviderStream final : public ChatStream {
     out.model = answer_.model.empty() ? provider_->model_of(request_) : answer_.model;
     out.id = answer_.id;
     out.raw_request = raw_request_;
-    if (request_.keep_raw) out.raw = JsonValue(raw_);
+    if (request_.keep_raw) out.raw = raw();
     return out;
   }
   const std::string& message_id() const noexcept override { return assembler_.message_id(); }
@@ -255,6 +255,15 @@ class ProviderStream final : public ChatStream {
   void finish() {
     decoder_->finish(answer_);
     over_ = true;
+  }
+
+  /// The events as an array, and null where one more level is too deep for a JsonValue.
+  JsonValue raw() const {
+    try {
+      return JsonValue(raw_);
+    } catch (const json_error&) {
+      return {};
+    }
   }
 
   [[noreturn]] void truncated() const {

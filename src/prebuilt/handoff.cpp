@@ -42,14 +42,35 @@ Message detail::mark_handoff(Message message, const std::string& agent) {
   return std::move(message).with_metadata(JsonValue(nlohmann::json{{mark, agent}}));
 }
 
+namespace {
+
+/// The agent that a tool message hands over to; empty for all other messages.
+std::string target_of(const Message& message) {
+  if (message.role() != Role::tool) return {};
+  const auto& metadata = message.metadata().get();
+  if (!metadata.is_object() || !metadata.contains(mark) || !metadata[mark].is_string()) return {};
+  return metadata[mark].get<std::string>();
+}
+
+}  // namespace
+
 std::vector<std::string> handoff_targets(const List<Message>& conversation) {
   std::vector<std::string> out;
   for (std::size_t i = conversation.size(); i-- > 0 && conversation[i].role() == Role::tool;) {
-    const auto& metadata = conversation[i].metadata().get();
-    if (!metadata.is_object() || !metadata.contains(mark) || !metadata[mark].is_string()) continue;
-    auto agent = metadata[mark].get<std::string>();
+    std::string agent = target_of(conversation[i]);
+    if (agent.empty()) continue;
     if (const auto again = std::find(out.begin(), out.end(), agent); again != out.end()) out.erase(again);
     out.insert(out.begin(), std::move(agent));
+  }
+  return out;
+}
+
+std::string active_agent(const List<Message>& conversation) {
+  std::string out;
+  for (std::size_t i = conversation.size(); i-- > 0;) {
+    // Of the results of one answer, which stand together, the first that hands over.
+    if (conversation[i].role() != Role::tool && !out.empty()) break;
+    if (std::string agent = target_of(conversation[i]); !agent.empty()) out = std::move(agent);
   }
   return out;
 }

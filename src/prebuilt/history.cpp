@@ -80,6 +80,9 @@ asio::awaitable<std::vector<Message>> summary_of(std::shared_ptr<ChatModel> mode
       text);
   auto work = model->complete(std::move(request));
   const ChatResponse response = co_await std::move(work);
+  // Without a summary the messages stay: what is not summed up would be lost.
+  if (response.stop == StopReason::refused || response.text().find_first_not_of(" \t\r\n") == std::string::npos)
+    co_return std::vector<Message>();
   changes.push_back(
       Message::user("[Summary of the conversation so far]\n" + response.text()).with_id(std::move(place)));
   co_return changes;

@@ -30,6 +30,10 @@ ChatResponse with_a_message(ChatResponse response) {
   return response;
 }
 
+auto take_of(ScriptedModel::Answer fn) {
+  return [fn = std::move(fn)](const ChatRequest& request) { return Take(events_of(with_a_message(fn(request)))); };
+}
+
 }  // namespace
 
 struct ScriptedModel::Script {
@@ -37,12 +41,14 @@ struct ScriptedModel::Script {
   Take take(const ChatRequest& request) {
     std::unique_lock lock(mutex);
     requests.push_back(request);
-    if (answers.empty())
+    if (answers.empty() && !otherwise)
       throw model_error(errc::model_bad_request,
                         fmt::format("the script has {} answers, and this is call {}", given, requests.size()));
-    auto answer = std::move(answers.front());
-    answers.pop_front();
-    ++given;
+    auto answer = answers.empty() ? otherwise : std::move(answers.front());
+    if (!answers.empty()) {
+      answers.pop_front();
+      ++given;
+    }
     lock.unlock();
     return answer(request);
   }
@@ -60,6 +66,7 @@ struct ScriptedModel::Script {
 
   mutable std::mutex mutex;
   std::deque<std::function<Take(const ChatRequest&)>> answers;
+  std::function<Take(const ChatRequest&)> otherwise;
   std::vector<ChatRequest> requests;
   std::size_t given = 0, calls = 0;
   std::shared_ptr<Clock> clock;
@@ -128,8 +135,13 @@ ScriptedModel& ScriptedModel::call(std::string tool, JsonValue arguments, std::s
 }
 
 ScriptedModel& ScriptedModel::answer(Answer fn) {
-  script_->add(
-      [fn = std::move(fn)](const ChatRequest& request) { return Take(events_of(with_a_message(fn(request)))); });
+  script_->add(take_of(std::move(fn)));
+  return *this;
+}
+
+ScriptedModel& ScriptedModel::otherwise(Answer fn) {
+  std::lock_guard lock(script_->mutex);
+  script_->otherwise = take_of(std::move(fn));
   return *this;
 }
 

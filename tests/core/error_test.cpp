@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include <agentflow/core/find_cause.hpp>
+
 #include "support/catch.hpp"
 
 namespace af = agentflow;
@@ -156,6 +158,28 @@ TEST_CASE("describe() follows the causes, whatever their type", "[error]") {
     }
   });
   CHECK(text(deep) == "third\n  caused by: STATE_002: second\n    caused by: first");
+}
+
+TEST_CASE("An error is found among the causes of another", "[error]") {
+  const auto search = [](auto innermost) {
+    const auto middle = wrap(std::move(innermost), error(errc::node_failed, "middle"));
+    try {
+      try {
+        std::rethrow_exception(middle);
+      } catch (...) {
+        std::throw_with_nested(std::runtime_error("outer"));
+      }
+    } catch (const std::exception& e) {
+      CHECK(af::find_cause<std::runtime_error>(e)->what() == std::string("outer"));
+      CHECK(af::find_cause<error>(e)->code() == errc::node_failed);
+      return af::find_cause<af::json_error>(e);
+    }
+  };
+  const auto found = search(af::json_error(errc::json_type, "a list"));
+  REQUIRE(found.has_value());
+  CHECK(found->code() == errc::json_type);
+  CHECK_FALSE(search(std::logic_error("another")).has_value());
+  CHECK_FALSE(search(42).has_value());
 }
 
 TEST_CASE("describe() of endless causes ends", "[error]") {

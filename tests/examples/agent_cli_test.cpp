@@ -182,12 +182,17 @@ TEST_CASE("The calculator calculates, and says what it cannot") {
 
 TEST_CASE("Search puts the best line first") {
   const Sandbox box;
-  const auto hits = agent_cli::search(*box.root(), ".", "merging of reports", 5);
+  const auto go_on = [] { return false; };
+  const auto hits = agent_cli::search(*box.root(), ".", "merging of reports", 5, go_on);
   REQUIRE_FALSE(hits.empty());
   CHECK(hits[0].path == "readme.md");
   CHECK(hits[0].line == 4);
-  CHECK(agent_cli::search(*box.root(), "docs", "honey again", 5).at(0).text == "honey again");
-  CHECK(agent_cli::search(*box.root(), ".", "zebra", 5).empty());
+  CHECK(agent_cli::search(*box.root(), "docs", "honey again", 5, go_on).at(0).text == "honey again");
+  CHECK(agent_cli::search(*box.root(), ".", "zebra", 5, go_on).empty());
+  // Who gives up reads no further file.
+  int files = 0;
+  agent_cli::search(*box.root(), ".", "honey", 5, [&] { return ++files == 1; });
+  CHECK(files == 1);
   CHECK(agent_cli::key_words("How are the results of the nodes merged?") == Words{"results", "nodes", "merged"});
 }
 

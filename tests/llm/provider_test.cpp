@@ -240,6 +240,19 @@ TEST_CASE("A line of a stream may be as long as an answer", "[llm]") {
   CHECK(ask(llm::gemini, server, small, true).code() == "MODEL_010");
 }
 
+TEST_CASE("Raw events that are too deep for one value are left out", "[llm]") {
+  const std::string deep = "data: {\"x\":" + std::string(127, '[') + std::string(127, ']') + "}\n\n";
+  for (const bool fits : {true, false}) {
+    chaos::Server server(Reply::sse((fits ? "" : deep) + good_stream));
+    af::ChatRequest request("?");
+    request.keep_raw = true;
+    const Outcome out = ask(llm::openai_chat, server, request, true);
+    CHECK(out.code() == "ok");
+    CHECK(out.response.text() == "one two");
+    CHECK(out.response.raw.is_null() == !fits);
+  }
+}
+
 TEST_CASE("Keys are in no error, whoever repeats them", "[llm]") {
   const std::string key = "sk-canary-1234";
   for (const std::string& form : {key, std::string("c2stY2FuYXJ5LTEyMzQ="), std::string("x-header-canary")}) {
@@ -306,5 +319,13 @@ TEST_CASE("The environment names a provider", "[llm]") {
   CHECK(local->name() == "openai/tiny");
   CHECK(chaos::run(ask(local, af::ChatRequest("?"), true)).response.text() == "one two");
   CHECK(server.requests().at(0).header("authorization").empty());
+  CHECK(llm::model_by_name(client, "openai", "tiny")->name() == "openai/tiny");
+  CHECK(llm::model_by_name(client, "openai-responses", "r")->name() == "openai-responses/r");
+  CHECK(llm::model_by_name(client, "gemini")->name() == "gemini/g");
+  CHECK(llm::model_by_name(client, "anthropic", "c")->name() == "anthropic/c");
   for (const auto& name : names) ::unsetenv(name.c_str());
+  // Without any variable too: what is missing is said by the provider.
+  CHECK(llm::model_by_name(client, "anthropic", "c")->name() == "anthropic/c");
+  CHECK_THROWS_WITH(llm::model_by_name(client, "OpenAI"),
+                    "RUN_005: there is no provider 'OpenAI'; there are openai, openai-responses, anthropic, gemini");
 }

@@ -141,6 +141,35 @@ TEST_CASE("Without tools the agent answers in one step") {
   CHECK(result->messages.back().text() == "Hello.");
 }
 
+TEST_CASE("An answer that is no whole answer ends the turn, and says why") {
+  const auto model = std::make_shared<ScriptedModel>();
+  const auto agent = af::react_agent(model, {add()}).compile();
+  for (const auto reason :
+       {af::StopReason::length, af::StopReason::refused, af::StopReason::paused, af::StopReason::other}) {
+    model->reply(af::ChatResponse(af::Message::assistant("As far as"), reason));
+    const auto result = agent.invoke("Go");
+    CHECK(result->messages.size() == 2);
+    CHECK(af::stop_reason(result->messages.back()) == reason);
+    // Also when it is stored and read again.
+    CHECK(af::stop_reason(af::from_json_value<af::Message>(af::to_json_value(result->messages.back()))) == reason);
+  }
+  model->call("add", af::JsonValue::parse(R"({"a": 1, "b": 2})")).reply("3");
+  const auto whole = agent.invoke("Go");
+  CHECK(af::stop_reason(whole->messages[1]) == af::StopReason::tool_calls);
+  CHECK(af::stop_reason(whole->messages[3]) == af::StopReason::end);
+  CHECK(whole->messages[3].metadata().is_null());
+
+  // Calls that were cut off in their arguments are no calls; the model hears of it.
+  std::vector<af::ChatEvent> cut;
+  cut.push_back(af::ChatEvent::tool_begin(0, "c1", "add"));
+  cut.push_back(af::ChatEvent::tool_args(0, R"({"a": 1, "b)"));
+  cut.push_back(af::ChatEvent::stopped(af::StopReason::length));
+  model->play(cut).reply("I was cut off.");
+  const auto mended = agent.invoke("Go");
+  CHECK(mended->messages.back().text() == "I was cut off.");
+  CHECK(mended->messages[2].content().at(0).get_if<af::ToolResultBlock>()->is_error);
+}
+
 TEST_CASE("What a model fails with is the cause of the node's error") {
   auto model = std::make_shared<ScriptedModel>();
   model->fail(af::model_error(af::errc::model_rate_limited, "slow down"));

@@ -106,6 +106,13 @@ TEST_CASE("A long conversation is summed up in its own place") {
   state.messages = conversation("uauaua");
   CHECK(app.invoke(state)->messages == state.messages);
   CHECK(model->left() == 0);
+
+  // A model that gives no summary costs no message.
+  state.messages = conversation("suauact");
+  model->reply(" \n").reply(af::ChatResponse(af::Message::assistant("I will not."), af::StopReason::refused));
+  CHECK(app.invoke(state)->messages == state.messages);
+  CHECK(app.invoke(state)->messages == state.messages);
+  CHECK(model->left() == 0);
 }
 
 TEST_CASE("A sequence runs its steps one after the other") {

@@ -96,11 +96,37 @@ TEST_CASE("In a swarm agents hand over to one another") {
   CHECK(speakers(result.state) == std::vector<std::string>{"front:", "billing:Here is your bill."});
   CHECK(front->requests().size() == 1);
 
-  // An answer without a handover ends the run, whatever happened before.
-  front->reply("Hello again.");
+  // The next question goes to whoever answered, and comes back by another handover.
+  CHECK(af::active_agent(result->messages) == "billing");
   af::AgentState next = result.state;
-  next.messages.push_back(af::Message::user("Hi"));
-  CHECK(app.invoke(next)->messages.back().text() == "Hello again.");
+  next.messages.push_back(af::Message::user("And last month?"));
+  billing->reply("The same.");
+  const auto second = app.invoke(next);
+  CHECK(second->messages.back().text() == "The same.");
+  next = second.state;
+  next.messages.push_back(af::Message::user("Thanks. Something else."));
+  billing->call("transfer_to_front");
+  front->reply("Hello again.");
+  const auto third = app.invoke(next);
+  CHECK(third->messages.back().text() == "Hello again.");
+  CHECK(af::active_agent(third->messages) == "front");
+}
+
+TEST_CASE("A swarm begins with its first agent where the active one is not of it") {
+  auto front = script();
+  front->otherwise([](const af::ChatRequest&) { return af::ChatResponse(af::Message::assistant("front")); });
+  const auto app = af::swarm({worker("front", front)}, "front").compile();
+  const auto result =
+      tool_graph(af::ToolNode({af::handoff("boss", "")})).invoke(state_of(calling({call_of("transfer_to_boss")})));
+  CHECK(af::active_agent(result->messages) == "boss");
+  af::AgentState state = result.state;
+  state.messages.push_back(af::Message::user("Hi"));
+  CHECK(app.invoke(state)->messages.back().text() == "front");
+  CHECK(af::active_agent(af::AgentState().messages).empty());
+  // Of several handovers in one answer the first counts.
+  const auto both = tool_graph(af::ToolNode({af::handoff("a", ""), af::handoff("b", "")}))
+                        .invoke(state_of(calling({call_of("transfer_to_b"), call_of("transfer_to_a", "{}", "c2")})));
+  CHECK(af::active_agent(both->messages) == "b");
 }
 
 TEST_CASE("Only a handoff tool hands over, whatever other tools give back") {

@@ -59,6 +59,21 @@ TEST_CASE("A scripted model gives its answers in order, and keeps the requests",
   }
 }
 
+TEST_CASE("A scripted model goes on as it is told when its script is over", "[models]") {
+  af::testing::VirtualLoop loop;
+  ScriptedModel model;
+  model.reply("Prepared.").otherwise([](const af::ChatRequest& r) {
+    return af::ChatResponse(af::Message::user("No: " + r.messages[0].text()));
+  });
+  CHECK(loop.run(model.complete(af::ChatRequest("a"))).text() == "Prepared.");
+  CHECK(loop.run(model.complete(af::ChatRequest("b"))).text() == "No: b");
+  CHECK(loop.run(all_text(model, "c")) == "|No:| c");
+  model.reply("Again.");
+  CHECK(loop.run(model.complete(af::ChatRequest("d"))).text() == "Again.");
+  CHECK(model.left() == 0);
+  CHECK(model.requests().size() == 4);
+}
+
 TEST_CASE("A scripted stream fails in the middle with what came before", "[models]") {
   af::testing::VirtualLoop loop;
   ScriptedModel model;

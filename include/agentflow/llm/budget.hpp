@@ -56,8 +56,9 @@ class AGENTFLOW_API Budget {
   std::uint64_t calls_ = 0;
 };
 
-/// Charges every answer of a model to a budget, and refuses calls once it is used up. Costs two pointers: make one for
-/// each run. Of a stream that ends early, what its last usage event said is charged.
+/// Charges every answer of a model to a budget, as far as the provider says what it cost, and refuses calls once it is
+/// used up. Costs two pointers: make one for each run. Of a stream that ends early, what its last usage event said is
+/// charged.
 AGENTFLOW_API std::shared_ptr<ChatModel> with_budget(std::shared_ptr<ChatModel> model, std::shared_ptr<Budget> budget,
                                                      Price price = Price());
 

@@ -36,5 +36,11 @@ AGENTFLOW_API std::shared_ptr<ChatModel> gemini(http::Client client, ProviderOpt
 ///
 /// A model that is given counts more than the variable of the same purpose.
 AGENTFLOW_API std::shared_ptr<ChatModel> model_from_environment(const http::Client& client, std::string model = {});
+/// The provider of this name ("openai", "openai-responses", "anthropic", "gemini"), with the variables of the table
+/// above, as far as they are set. For programs whose user chooses.
+///
+/// **Errors** `config_error` (bad_config) for another name.
+AGENTFLOW_API std::shared_ptr<ChatModel> model_by_name(const http::Client& client, const std::string& provider,
+                                                       std::string model = {});
 
 }  // namespace agentflow::llm

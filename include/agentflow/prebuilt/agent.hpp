@@ -29,6 +29,11 @@ namespace agentflow {
 AGENTFLOW_API asio::awaitable<ChatResponse> call_model(std::shared_ptr<ChatModel> model, ChatRequest request,
                                                        NodeContext& context);
 
+/// Why the model stopped at this answer of an agent. What is not `StopReason::end`, and not for its tool calls, is
+/// noted in the message's metadata, so that a stored conversation knows it too: an answer that was cut (`length`),
+/// refused, paused by the provider, or ended for a reason of its own (`other`).
+AGENTFLOW_API StopReason stop_reason(const Message& answer);
+
 /// How an agent talks to its model and calls its tools.
 class AgentOptions {
  public:
@@ -127,7 +132,8 @@ class AGENTFLOW_API ModelCaller {
 /// auto app = af::react_agent(model, {weather, calculator}).compile();
 /// auto result = co_await app.ainvoke("Will it rain in Rome?");
 /// ```
-/// A call of a handoff tool ends this agent's turn; the graph around it goes on with `handoff_targets`.
+/// A call of a handoff tool ends this agent's turn; the graph around it goes on with `handoff_targets`. An answer that
+/// is no whole answer ends the turn as well: `stop_reason` says so.
 ///
 /// **Errors** `error` (agent_invalid) without a model; prompt_invalid when the prompt names fields that the state does
 /// not have. In a run: `node_error` with the `model_error` as its cause; `recursion_error` when model and tools go

@@ -23,4 +23,8 @@ AGENTFLOW_API std::shared_ptr<Tool> handoff(const std::string& agent, std::strin
 /// Only handoff tools are listened to, whatever other tools give back.
 AGENTFLOW_API std::vector<std::string> handoff_targets(const List<Message>& conversation);
 
+/// The agent that the conversation was last handed over to, wherever in it that was; empty if it never was. Of several
+/// handovers in one answer the first counts.
+AGENTFLOW_API std::string active_agent(const List<Message>& conversation);
+
 }  // namespace agentflow

@@ -95,7 +95,8 @@ AGENTFLOW_API asio::awaitable<std::vector<Message>> summary_of(std::shared_ptr<C
 
 /// Gives a node that shortens a conversation when it is long: a model sums up the older messages, which are removed,
 /// and the summary takes the place of the first of them, as a message of the user (never of the system: it may hold
-/// what tools gave back). Put it before an agent.
+/// what tools gave back). A model that refuses, or answers nothing, leaves the conversation as it is. Put it before an
+/// agent.
 ///
 /// ```cpp
 /// graph.add_node("summarise", af::summarise(model)).add_edge("summarise", "agent");

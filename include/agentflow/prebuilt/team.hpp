@@ -2,6 +2,7 @@
 // Several agents in one conversation: supervisor, swarm, and a router that asks a model.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -64,21 +65,29 @@ StateGraph<S> supervisor(std::shared_ptr<ChatModel> model, const std::vector<Wor
 
 /// Builds a team without a head: the agents hand the conversation to one another, and the one that answers without a
 /// handover ends the run. Give each agent `handoff` tools for those it may pass on to. Of several handovers in one
-/// answer the first counts.
+/// answer the first counts. A run begins with the agent that the conversation was last handed over to (`active_agent`),
+/// so that on a thread the next question goes to whoever answered; a new conversation begins with `first`.
 ///
 /// **Errors** `error` (agent_invalid) without agents, or when `first` is none of them.
 template <class S = AgentState>
   requires Conversation<S>
 StateGraph<S> swarm(const std::vector<Worker<std::type_identity_t<S>>>& agents, const std::string& first) {
-  std::vector<std::string> targets{std::string(END)};
-  bool found = false;
-  for (const auto& agent : agents) {
-    targets.push_back(agent.name);
-    found = found || agent.name == first;
-  }
-  if (!found) throw error(errc::agent_invalid, "the swarm has no agent '" + first + "' to begin with");
+  std::vector<std::string> names;
+  for (const auto& agent : agents) names.push_back(agent.name);
+  const auto knows = [names](const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  if (!knows(first)) throw error(errc::agent_invalid, "the swarm has no agent '" + first + "' to begin with");
   StateGraph<S> graph;
-  graph.set_entry_point(first);
+  graph.add_conditional_edges(
+      START,
+      [knows, first](const S& s) {
+        std::string active = active_agent(s.messages);
+        return knows(active) ? active : first;
+      },
+      names);
+  std::vector<std::string> targets = names;
+  targets.emplace_back(END);
   for (const auto& agent : agents) {
     graph.add_node(agent.name, agent.graph);
     graph.add_conditional_edges(

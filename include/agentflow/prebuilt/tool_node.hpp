@@ -75,7 +75,9 @@ class ToolNodeOptions {
 
   ToolNodeOptions() = default;
   /// Asked before each call of a tool with side effects: `hook(call, context)` returns an `Approval`, or an
-  /// `asio::awaitable` of one. A hook that throws counts as a no. Without a hook such tools are called like others.
+  /// `asio::awaitable` of one. A hook that throws counts as a no, but for `config_error` and `json_error`, which an
+  /// interrupt throws that has no thread or no right answer: they fail the run. Without a hook such tools are called
+  /// like others.
   template <class F>
   ToolNodeOptions& confirm(F hook) & {
     if constexpr (std::is_same_v<std::invoke_result_t<F&, const ToolCallBlock&, NodeContext&>, Approval>) {

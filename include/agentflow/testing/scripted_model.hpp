@@ -24,7 +24,8 @@ namespace agentflow::testing {
 /// auto model = std::make_shared<af::testing::ScriptedModel>();
 /// model->call("weather", af::JsonValue::parse(R"({"city":"Rome"})")).reply("It is sunny in Rome.");
 /// ```
-/// **Errors** A call past the last answer is a `model_error` (model_bad_request) that says so.
+/// **Errors** A call past the last answer is a `model_error` (model_bad_request) that says so, unless `otherwise` is
+/// set.
 /// **Thread safety** Distinct objects: safe. Shared objects: safe.
 class AGENTFLOW_API ScriptedModel final : public ChatModel {
  public:
@@ -40,6 +41,8 @@ class AGENTFLOW_API ScriptedModel final : public ChatModel {
   ScriptedModel& call(std::string tool, JsonValue arguments = {}, std::string id = {});
   /// Answers what the function makes of the request; what it throws is the failure of the call.
   ScriptedModel& answer(Answer fn);
+  /// Answers so every call past the last prepared answer. Default: they fail.
+  ScriptedModel& otherwise(Answer fn);
   /// Fails; a stream only after so many events of `begun`.
   ScriptedModel& fail(model_error error, ChatResponse begun = {}, std::size_t after_events = 0);
   /// Streams exactly these events: for what no honest model would send.
