@@ -80,4 +80,4 @@ asio::awaitable<void> amain() {
   co_await tasks.aclose(std::chrono::seconds(0));  // the server would go on for ever
 }
 
-int main() { af::run(amain()); }
+int main() { return af::run(amain()); }
