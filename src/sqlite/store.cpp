@@ -27,7 +27,7 @@ std::string pack(const std::vector<float>& v) {
 }
 std::vector<float> unpack(const std::string& bytes) {
   std::vector<float> v(bytes.size() / sizeof(float));
-  std::memcpy(v.data(), bytes.data(), v.size() * sizeof(float));
+  if (!v.empty()) std::memcpy(v.data(), bytes.data(), v.size() * sizeof(float));
   return v;
 }
 

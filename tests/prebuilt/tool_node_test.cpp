@@ -411,7 +411,9 @@ TEST_CASE("A set of tools that cannot be offered is refused") {
   };
   CHECK(refusal([] { af::ToolSet({nullptr}); }) == "a tool is null");
   CHECK(refusal([] { af::ToolSet({add_one(), add_one()}); }) == "two tools are called 'add_one': rename one of them");
-  for (const std::string name : {"", "a b", "tools/x", "\xc3\xa9", "START", std::string(65, 'x').c_str()})
+  const std::string too_long(65, 'x');
+  for (const std::string& name : {std::string(), std::string("a b"), std::string("tools/x"), std::string("\xc3\xa9"),
+                                  std::string("START"), too_long})
     CHECK(refusal([&] { af::ToolSet({af::tool(name, "", [] {})}); }).starts_with("a tool cannot be called "));
   CHECK(refusal([] {
           af::ToolSet({af::tool(
