@@ -47,14 +47,14 @@ asio::awaitable<void> ChildGroup::run(std::vector<asio::awaitable<void>> work, P
   co_await asio::this_coro::throw_if_cancelled(false);
   const auto state = co_await asio::this_coro::cancellation_state;
   std::exception_ptr failure;
-  if (!plan.shielded && state.cancelled() != asio::cancellation_type::none) {
-    outside_ = true;
-  } else {
+  outside_ = !plan.shielded && state.cancelled() != asio::cancellation_type::none;
+  if (!outside_ || plan.start_anyway) {
     ParkingSpot::CancelFunction on_cancel = [](void* group) { static_cast<ChildGroup*>(group)->cancelled_outside(); };
     if (plan.shielded) on_cancel = [](void*) {};
     try {
       auto joined = spot_.park_surely(strand_, on_cancel, this);
       begin(std::move(work));
+      if (outside_) cancel();
       co_await std::move(joined);
     } catch (...) {
       failure = std::current_exception();
@@ -73,8 +73,11 @@ void ChildGroup::begin(std::vector<asio::awaitable<void>> work) {
 
 void ChildGroup::start_more() {
   starting_ = true;
-  while (!cancelling_ && next_ < work_.size() && (plan_.limit == 0 || running_ < plan_.limit)) start(next_++);
+  const std::size_t first = next_;
+  while ((!cancelling_ || plan_.start_anyway) && next_ < work_.size() && (plan_.limit == 0 || running_ < plan_.limit))
+    start(next_++);
   starting_ = false;
+  if (cancelling_ && next_ > first) cancel();  // what has begun in spite of it; by a post, so that it has
   if (running_ > 0) return;
   finished_ = true;
   spot_.unpark();

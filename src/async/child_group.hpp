@@ -42,9 +42,10 @@ class ChildGroup : public std::enable_shared_from_this<ChildGroup> {
   explicit ChildGroup(const asio::any_io_executor& parent);
 
   struct Plan {
-    std::size_t limit = 0;   ///< How many run at once; 0: all.
-    bool fail_fast = false;  ///< The first failure cancels the others.
-    bool shielded = false;   ///< A cancellation of the parent does not reach the children.
+    std::size_t limit = 0;      ///< How many run at once; 0: all.
+    bool fail_fast = false;     ///< The first failure cancels the others.
+    bool shielded = false;      ///< A cancellation of the parent does not reach the children.
+    bool start_anyway = false;  ///< What is cancelled before it begins is begun, and then cancelled.
   };
   /// Runs the work and joins it. Never throws what it throws: see the accessors. Work that was never started because of
   /// a cancellation counts as failed with `cancelled_error`.

@@ -424,11 +424,6 @@ class Connection {
   detail::throw_for(shutdown_requested_error(std::move(text), signal), cause);
 }
 
-asio::awaitable<void> cancelled_at_once(detail::ChildGroup& group, asio::awaitable<void> work) {
-  group.cancel();  // by a post, so that the work begins first
-  co_await std::move(work);
-}
-
 }  // namespace
 
 asio::awaitable<void> GracefulShutdownManager::bound(std::shared_ptr<State> state, asio::awaitable<void> work,
@@ -442,8 +437,10 @@ asio::awaitable<void> GracefulShutdownManager::bound(std::shared_ptr<State> stat
     late = !state->bind({at, link, {}});
     if (late && !anyway)
       throw_shutdown("a shutdown was asked for: this is not started any more", state->first_signal_now(), nullptr);
-    if (late) work = cancelled_at_once(*group, std::move(work));
-    co_await group->run(std::move(work), detail::ChildGroup::Plan());
+    if (late) group->cancel();
+    detail::ChildGroup::Plan plan;
+    plan.start_anyway = anyway;  // the signal may come before the work has begun
+    co_await group->run(std::move(work), plan);
   }
   const auto& failure = group->first_error();
   if (!failure) co_return;

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -12,10 +13,12 @@
 #include <utility>
 #include <vector>
 
+#include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_state.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/thread_pool.hpp>
 
 #include <agentflow/async/gather.hpp>
@@ -285,6 +288,30 @@ TEST_CASE("36 a close that comes after the second signal has no patience", "[clo
   CHECK(stats.runs.cancelled == 1);
   CHECK_FALSE(stats.deadline_exceeded);
   CHECK_THROWS_AS(loop.run(run.result()), af::cancelled_error);
+}
+
+TEST_CASE("36 a close is begun even if whoever asks for it was cancelled before", "[close]") {
+  af::testing::VirtualLoop loop;
+  const auto app = two_steps(1h, options(loop));
+  auto run = app.start(loop.executor(), Sum());
+  af::GracefulShutdownManager manager(loop.executor());
+  asio::cancellation_signal signal;
+  std::optional<af::ShutdownStats> stats;
+  const auto body = [&]() -> asio::awaitable<void> {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    signal.emit(asio::cancellation_type::terminal);
+    auto closing = manager.close_until_cancelled(app.aclose());
+    stats = co_await std::move(closing);
+  };
+  std::exception_ptr failure;
+  auto over = [&](std::exception_ptr e) { failure = std::move(e); };
+  asio::co_spawn(loop.executor(), body(), asio::bind_cancellation_slot(signal.slot(), std::move(over)));
+  CHECK_THROWS_AS(loop.run(run.result()), af::cancelled_error);
+  loop.run(sleep_a_while(1s));
+  CHECK(failure == nullptr);
+  REQUIRE(stats);
+  CHECK(stats->runs.cancelled == 1);
+  CHECK(app.closed());
 }
 
 TEST_CASE("close is refused where it would block a loop, and works in a blocking node", "[close]") {
