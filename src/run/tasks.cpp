@@ -268,13 +268,14 @@ asio::awaitable<void> Engine::run_blocking(Task& t) {
   auto on_cancel = [](void* task) { static_cast<Task*>(task)->cancel_requested = true; };
   auto ended = call->spot.park_surely(co_await asio::this_coro::executor, on_cancel, &t);
   // The job owns the run, so that the task is there even if this coroutine is not any more.
-  auto job = [run = run_.shared_from_this(), task = &t, call] {
+  auto job = [run = run_.shared_from_this(), task = &t, call]() mutable {
     try {
       const BlockingNode mark(*run);
       task->spec->node->call(task->io);
     } catch (...) {
       call->failure = std::current_exception();
     }
+    run.reset();  // not after the wake-up: whoever awaits the run is to be its last owner, and not this thread
     call->spot.unpark();
   };
   run_.graph().pool().submit(std::move(job));
