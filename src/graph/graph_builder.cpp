@@ -27,21 +27,28 @@ ErasedHandler::~ErasedHandler() = default;
 EventSink::~EventSink() = default;
 LogSink::~LogSink() = default;
 
-void GraphBuilder::add_node(std::string name, std::shared_ptr<ErasedNode> node, NodeOptions options) {
+GraphBuilder::GraphBuilder(const StateOps& ops) : ops_(&ops) {}
+GraphBuilder::GraphBuilder(const GraphBuilder&) = default;
+GraphBuilder::GraphBuilder(GraphBuilder&&) noexcept = default;
+GraphBuilder& GraphBuilder::operator=(const GraphBuilder&) = default;
+GraphBuilder& GraphBuilder::operator=(GraphBuilder&&) noexcept = default;
+GraphBuilder::~GraphBuilder() = default;
+
+void GraphBuilder::add_node(std::string name, std::unique_ptr<ErasedNode> node, NodeOptions options) {
   nodes_.push_back({std::move(name), std::move(node), std::move(options)});
 }
-void GraphBuilder::override_node(std::string name, std::shared_ptr<ErasedNode> node) {
+void GraphBuilder::override_node(std::string name, std::unique_ptr<ErasedNode> node) {
   overrides_.emplace_back(std::move(name), std::move(node));
 }
 void GraphBuilder::add_edge(std::string from, std::string to) { edges_.push_back({{std::move(from)}, std::move(to)}); }
 void GraphBuilder::add_join(std::vector<std::string> from, std::string to) {
   edges_.push_back({std::move(from), std::move(to)});
 }
-void GraphBuilder::add_router(std::string from, std::shared_ptr<ErasedRouter> router,
+void GraphBuilder::add_router(std::string from, std::unique_ptr<ErasedRouter> router,
                               std::optional<std::map<std::string, std::string>> path_map) {
   routers_.push_back({std::move(from), std::move(router), std::move(path_map)});
 }
-void GraphBuilder::on_error(std::optional<std::string> node, std::shared_ptr<ErasedHandler> handler) {
+void GraphBuilder::on_error(std::optional<std::string> node, std::unique_ptr<ErasedHandler> handler) {
   if (node)
     handlers_[*node] = std::move(handler);
   else

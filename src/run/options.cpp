@@ -3,7 +3,23 @@
 
 #include <memory>
 
+#include <agentflow/run/resume.hpp>
+
 namespace agentflow {
+
+CompileOptions::CompileOptions() = default;
+CompileOptions::CompileOptions(const CompileOptions&) = default;
+CompileOptions::CompileOptions(CompileOptions&&) noexcept = default;
+CompileOptions& CompileOptions::operator=(const CompileOptions&) = default;
+CompileOptions& CompileOptions::operator=(CompileOptions&&) noexcept = default;
+CompileOptions::~CompileOptions() = default;
+
+Resume::Resume() = default;
+Resume::Resume(const Resume&) = default;
+Resume::Resume(Resume&&) noexcept = default;
+Resume& Resume::operator=(const Resume&) = default;
+Resume& Resume::operator=(Resume&&) noexcept = default;
+Resume::~Resume() = default;
 
 const RunConfig::Rare& RunConfig::usual() noexcept {
   static const Rare none;

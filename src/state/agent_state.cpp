@@ -7,8 +7,11 @@
 
 namespace agentflow {
 
+template class detail::Log<Message>;
+template class detail::LogRef<Message>;
 template class List<Message>;
 template class Update<AgentState>;
+template Update<AgentState>& Update<AgentState>::write<&AgentState::messages>(Message&&) &;
 template struct StateModel<AgentState>;
 template Diff<std::vector<Message>> add_messages::diff(const List<Message>&, List<Message>&&);
 template void add_messages::apply(List<Message>&, std::vector<Message>);

@@ -4,6 +4,8 @@
 
 namespace agentflow {
 
+template Update<AgentState> detail::messages_update<AgentState>(Message&&, Role);
+template class Input<AgentState>;
 template class RunResult<AgentState>;
 template class CompiledGraph<AgentState>;
 template class StateGraph<AgentState>;

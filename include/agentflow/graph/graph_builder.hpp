@@ -18,15 +18,20 @@ namespace agentflow {
 /// The untyped half of `StateGraph`. Nothing throws before `freeze`, so that one error can name everything.
 class AGENTFLOW_API GraphBuilder {
  public:
-  explicit GraphBuilder(const StateOps& ops) : ops_(&ops) {}
+  explicit GraphBuilder(const StateOps& ops);
+  GraphBuilder(const GraphBuilder&);
+  GraphBuilder(GraphBuilder&&) noexcept;
+  GraphBuilder& operator=(const GraphBuilder&);
+  GraphBuilder& operator=(GraphBuilder&&) noexcept;
+  ~GraphBuilder();
 
-  void add_node(std::string name, std::shared_ptr<ErasedNode> node, NodeOptions options);
-  void override_node(std::string name, std::shared_ptr<ErasedNode> node);
+  void add_node(std::string name, std::unique_ptr<ErasedNode> node, NodeOptions options);
+  void override_node(std::string name, std::unique_ptr<ErasedNode> node);
   void add_edge(std::string from, std::string to);
   void add_join(std::vector<std::string> from, std::string to);
-  void add_router(std::string from, std::shared_ptr<ErasedRouter> router,
+  void add_router(std::string from, std::unique_ptr<ErasedRouter> router,
                   std::optional<std::map<std::string, std::string>> path_map);
-  void on_error(std::optional<std::string> node, std::shared_ptr<ErasedHandler> handler);
+  void on_error(std::optional<std::string> node, std::unique_ptr<ErasedHandler> handler);
 
   /// Validates and freezes. **Errors** `graph_error` with every problem found.
   std::shared_ptr<const GraphSpec> freeze(const NodeOptions& defaults) const;

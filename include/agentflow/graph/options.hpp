@@ -32,9 +32,15 @@ enum class subgraph_memory {
 
 /// Options of one node, or defaults for all nodes of a graph (`CompileOptions::node_defaults`): what a node sets
 /// itself wins.
-class NodeOptions {
+class AGENTFLOW_API NodeOptions {
  public:
-  NodeOptions() = default;
+  // Defined in the library, which spares every program the compilation of what is in here.
+  NodeOptions();
+  NodeOptions(const NodeOptions&);
+  NodeOptions(NodeOptions&&) noexcept;
+  NodeOptions& operator=(const NodeOptions&);
+  NodeOptions& operator=(NodeOptions&&) noexcept;
+  ~NodeOptions();
 
   /// Tries again when the node throws; every attempt starts from the same, unchanged state. Default: no retry.
   NodeOptions& retry(RetryPolicy p) & {

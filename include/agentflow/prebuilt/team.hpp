@@ -2,7 +2,6 @@
 // Several agents in one conversation: supervisor, swarm, and a router that asks a model.
 #pragma once
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -75,7 +74,9 @@ StateGraph<S> swarm(const std::vector<Worker<std::type_identity_t<S>>>& agents, 
   std::vector<std::string> names;
   for (const auto& agent : agents) names.push_back(agent.name);
   const auto knows = [names](const std::string& name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
+    for (const auto& known : names)
+      if (known == name) return true;
+    return false;
   };
   if (!knows(first)) throw error(errc::agent_invalid, "the swarm has no agent '" + first + "' to begin with");
   StateGraph<S> graph;

@@ -47,9 +47,15 @@ enum class on_busy {
 
 /// Options of `StateGraph::compile()`: the services of the graph and defaults for its nodes. Nothing is global: two
 /// graphs in one process share only what they are given.
-class CompileOptions {
+class AGENTFLOW_API CompileOptions {
  public:
-  CompileOptions() = default;
+  // Defined in the library, which spares every program the compilation of what is in here.
+  CompileOptions();
+  CompileOptions(const CompileOptions&);
+  CompileOptions(CompileOptions&&) noexcept;
+  CompileOptions& operator=(const CompileOptions&);
+  CompileOptions& operator=(CompileOptions&&) noexcept;
+  ~CompileOptions();
   /// Where waits and timestamps come from. Default: `Clock::system()`.
   CompileOptions& clock(std::shared_ptr<Clock> c) & {
     clock_ = std::move(c);

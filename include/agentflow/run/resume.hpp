@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <agentflow/core/config.hpp>
 #include <agentflow/core/json_value.hpp>
 #include <agentflow/graph/interrupt.hpp>
 
@@ -28,9 +29,15 @@ namespace agentflow {
 /// **Errors** of the run: `resume_error` with `errc::interrupt_unknown` for an answer to a question that is not open or
 /// answered already, for `Resume(value)` when not exactly one is; `errc::graph_changed`; `storage_error` with
 /// `errc::checkpoint_missing` when the thread has no checkpoint. Nothing is changed then.
-class Resume {
+class AGENTFLOW_API Resume {
  public:
-  Resume() = default;
+  // Defined in the library, which spares every program the compilation of what is in here.
+  Resume();
+  Resume(const Resume&);
+  Resume(Resume&&) noexcept;
+  Resume& operator=(const Resume&);
+  Resume& operator=(Resume&&) noexcept;
+  ~Resume();
   /// Answers the only open question. Takes whatever has a JSON mapping, text and `JsonValue`.
   template <class T>
     requires(!std::same_as<std::remove_cvref_t<T>, Resume>)

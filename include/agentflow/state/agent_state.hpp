@@ -38,8 +38,11 @@ template <class S>
 concept Conversation = detail::has_messages<S>();
 
 // Conversations are what most programs have: these are compiled into the library, once for all.
+extern template class detail::Log<Message>;
+extern template class detail::LogRef<Message>;
 extern template class List<Message>;
 extern template class Update<AgentState>;
+extern template Update<AgentState>& Update<AgentState>::write<&AgentState::messages>(Message&&) &;
 extern template struct StateModel<AgentState>;
 extern template Diff<std::vector<Message>> add_messages::diff(const List<Message>&, List<Message>&&);
 extern template void add_messages::apply(List<Message>&, std::vector<Message>);

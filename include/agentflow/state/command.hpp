@@ -4,8 +4,8 @@
 
 #include <concepts>
 #include <initializer_list>
+#include <iterator>
 #include <memory>
-#include <ranges>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -69,6 +69,12 @@ class Target {
   const std::type_info* type_ = nullptr;
 };
 
+namespace detail {
+/// What a range holds: what std::ranges::range_value_t says, without <ranges>, which takes long to compile.
+template <class R>
+using element_t = std::remove_cvref_t<decltype(*std::ranges::begin(std::declval<R&>()))>;
+}  // namespace detail
+
 /// What a router returns: a name, several names, Sends, `END`, or a mixture; a bool is the name "true" or "false".
 /// Converts from all of these, so routers return whichever reads best. An empty route is an error when it is used:
 /// say `END` to end.
@@ -86,13 +92,12 @@ class Route {
   Route(B choice) {
     add(std::string(choice ? "true" : "false"));
   }
-  template <std::ranges::input_range R>
+  template <class R>
     requires(!std::convertible_to<R, std::string_view> && !std::same_as<std::remove_cvref_t<R>, Route> &&
-             (std::convertible_to<std::ranges::range_value_t<R>, std::string_view> ||
-              std::same_as<std::ranges::range_value_t<R>, Send>))
+             (std::convertible_to<detail::element_t<R>, std::string_view> || std::same_as<detail::element_t<R>, Send>))
   Route(R&& targets) {
     for (auto&& t : targets) {
-      if constexpr (std::same_as<std::ranges::range_value_t<R>, Send>)
+      if constexpr (std::same_as<detail::element_t<R>, Send>)
         add(Target(t));
       else
         add(std::string(std::string_view(t)));

@@ -2,7 +2,7 @@
 // gather over a graph: many inputs, so many at once.
 #pragma once
 
-#include <ranges>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -29,7 +29,7 @@ std::vector<asio::awaitable<RunResult<S>>> runs_of(const CompiledGraph<S>& graph
   std::vector<asio::awaitable<RunResult<S>>> runs;
   for (auto&& input : inputs) {
     // A view does not own what it shows.
-    if constexpr (std::ranges::view<Inputs>)
+    if constexpr (std::ranges::enable_view<Inputs>)
       runs.push_back(run_one(graph, Input<S>(input), config));
     else
       runs.push_back(run_one(graph, Input<S>(std::move(input)), config));
@@ -38,8 +38,7 @@ std::vector<asio::awaitable<RunResult<S>>> runs_of(const CompiledGraph<S>& graph
 }
 
 template <class Inputs, class S>
-concept InputsOf =
-    std::ranges::input_range<Inputs> && std::constructible_from<Input<S>, std::ranges::range_value_t<Inputs>>;
+concept InputsOf = std::constructible_from<Input<S>, element_t<Inputs>>;
 
 }  // namespace detail
 

@@ -84,7 +84,7 @@ class AGENTFLOW_VISIBLE StateGraph {
   }
   /// Adds a compiled graph over the same state as one node.
   StateGraph& add_node(std::string name, const CompiledGraph<S>& graph, NodeOptions options = {}) {
-    builder_.add_node(std::move(name), std::make_shared<detail::SameStateSubgraph<S>>(graph.spec()),
+    builder_.add_node(std::move(name), std::make_unique<detail::SameStateSubgraph<S>>(graph.spec()),
                       std::move(options));
     return *this;
   }
@@ -101,7 +101,7 @@ class AGENTFLOW_VISIBLE StateGraph {
   StateGraph& add_subgraph(std::string name, const CompiledGraph<C>& graph, ToChild to, FromChild from,
                            NodeOptions options = {}) {
     builder_.add_node(std::move(name),
-                      std::make_shared<detail::MappedSubgraph<S, C, ToChild, FromChild>>(graph.spec(), std::move(to),
+                      std::make_unique<detail::MappedSubgraph<S, C, ToChild, FromChild>>(graph.spec(), std::move(to),
                                                                                          std::move(from)),
                       std::move(options));
     return *this;
@@ -186,12 +186,12 @@ class AGENTFLOW_VISIBLE StateGraph {
 
  private:
   template <class F>
-  static std::shared_ptr<ErasedRouter> make_router(F&& router) {
-    return std::make_shared<detail::CallableRouter<S, std::decay_t<F>>>(std::decay_t<F>(std::forward<F>(router)));
+  static std::unique_ptr<ErasedRouter> make_router(F&& router) {
+    return std::make_unique<detail::CallableRouter<S, std::decay_t<F>>>(std::decay_t<F>(std::forward<F>(router)));
   }
   template <class F>
-  static std::shared_ptr<ErasedHandler> make_handler(F&& handler) {
-    return std::make_shared<detail::CallableHandler<S, std::decay_t<F>>>(std::decay_t<F>(std::forward<F>(handler)));
+  static std::unique_ptr<ErasedHandler> make_handler(F&& handler) {
+    return std::make_unique<detail::CallableHandler<S, std::decay_t<F>>>(std::decay_t<F>(std::forward<F>(handler)));
   }
   template <class C, class R, class... A, class Object>
   static auto bind(R (C::*method)(A...), Object object) {
@@ -210,6 +210,8 @@ class AGENTFLOW_VISIBLE StateGraph {
 };
 
 // Compiled into the library, as what they are made of is: see agent_state.hpp.
+extern template Update<AgentState> detail::messages_update<AgentState>(Message&&, Role);
+extern template class Input<AgentState>;
 extern template class RunResult<AgentState>;
 extern template class CompiledGraph<AgentState>;
 extern template class StateGraph<AgentState>;

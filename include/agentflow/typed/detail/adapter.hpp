@@ -92,20 +92,25 @@ class CallableNode final : public ErasedNode {
     }
   }
 
+  // No coroutine itself: a plain function's node would pay for one in each program's compilation.
   asio::awaitable<void> acall(NodeIO& io) override {
-    if constexpr (!is_async) {
-      co_await ErasedNode::acall(io);
-    } else if constexpr (kind_of_result == Returned::nothing) {
-      auto work = invoke_with(io);
+    if constexpr (is_async)
+      return await_call(io);
+    else
+      return ErasedNode::acall(io);
+  }
+
+ private:
+  asio::awaitable<void> await_call(NodeIO& io) {
+    auto work = invoke_with(io);
+    if constexpr (kind_of_result == Returned::nothing) {
       co_await std::move(work);
     } else {
-      auto work = invoke_with(io);
       Result result = co_await std::move(work);
       deliver<S>(io, std::move(result));
     }
   }
 
- private:
   /// Whether the callable's parameter is the state by value, so that it wants a state of its own.
   static constexpr bool wants_own = [] {
     if constexpr (PlainFunction<F> || OneCallOperator<F>) {
@@ -141,14 +146,14 @@ class CallableNode final : public ErasedNode {
 };
 
 template <class S, class F>
-std::shared_ptr<ErasedNode> make_node(F f) {
+std::unique_ptr<ErasedNode> make_node(F f) {
   using In = typename FirstParameter<F, S>::type;
-  return std::make_shared<CallableNode<S, In, F, false>>(std::move(f));
+  return std::make_unique<CallableNode<S, In, F, false>>(std::move(f));
 }
 template <class S, class F>
-std::shared_ptr<ErasedNode> make_node(Blocking<F> f) {
+std::unique_ptr<ErasedNode> make_node(Blocking<F> f) {
   using In = typename FirstParameter<F, S>::type;
-  return std::make_shared<CallableNode<S, In, F, true>>(std::move(f.fn));
+  return std::make_unique<CallableNode<S, In, F, true>>(std::move(f.fn));
 }
 
 /// A router: a callable from the state to something that becomes a Route.
@@ -176,18 +181,20 @@ class CallableRouter final : public ErasedRouter {
     return ErasedRouter::call(state, context);
   }
   asio::awaitable<Route> acall(const void* state, NodeContext& context) override {
-    if constexpr (async) {
-      auto work = invoke_node(fn_, *static_cast<const S*>(state), context);
-      Result result = co_await std::move(work);
-      Route route(std::move(result));
-      co_return route;
-    } else {
-      Route route = co_await ErasedRouter::acall(state, context);  // fails
-      co_return route;
-    }
+    if constexpr (async)
+      return await_call(state, context);
+    else
+      return ErasedRouter::acall(state, context);
   }
 
  private:
+  asio::awaitable<Route> await_call(const void* state, NodeContext& context) {
+    auto work = invoke_node(fn_, *static_cast<const S*>(state), context);
+    Result result = co_await std::move(work);
+    Route route(std::move(result));
+    co_return route;
+  }
+
   F fn_;
 };
 
