@@ -23,7 +23,7 @@ namespace agentflow {
 /// On g++ 12 name an aggregate state before you await with it: `State s{...}; co_await graph.ainvoke(std::move(s));`. A
 /// `State{...}` inside the same expression as `co_await` is destroyed twice by that compiler.
 template <class S>
-class Input {
+class AGENTFLOW_VISIBLE Input {
  public:
   Input(S state) : input_(StateBox(state_ops<S>(), new S(std::move(state)))) {}
   Input(typename StateModel<S>::update_type update) : input_(UpdateBox(state_ops<S>())) {

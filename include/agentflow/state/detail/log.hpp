@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <agentflow/core/config.hpp>
 #include <agentflow/state/detail/id_index.hpp>
 
 namespace agentflow::detail {
@@ -42,7 +43,7 @@ class MakeRef {
 /// The count of holders is intrusive, because "I am the only holder" has to be an acquire: it is followed by
 /// the destruction of elements that others may have read a moment ago.
 template <class T>
-class Log {
+class AGENTFLOW_VISIBLE Log {
  public:
   static constexpr std::size_t max_depth = 8;
   static constexpr std::size_t max_size = std::size_t{1} << 31;
@@ -171,7 +172,7 @@ class Log {
 
 /// Holds one count of a log.
 template <class T>
-class LogRef {
+class AGENTFLOW_VISIBLE LogRef {
  public:
   LogRef() noexcept = default;
   explicit LogRef(Log<T>* log) noexcept : log_(log) {}

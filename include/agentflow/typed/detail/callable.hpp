@@ -13,6 +13,7 @@
 
 #include <asio/awaitable.hpp>
 
+#include <agentflow/core/config.hpp>
 #include <agentflow/graph/context.hpp>
 #include <agentflow/state/agent_state.hpp>
 #include <agentflow/state/command.hpp>
@@ -142,7 +143,7 @@ consteval Returned returned() {
 
 /// Makes an update of what a conversation's node returned: text becomes a message of the assistant.
 template <class S, class R>
-typename StateModel<S>::update_type messages_update(R&& value, Role role) {
+AGENTFLOW_VISIBLE typename StateModel<S>::update_type messages_update(R&& value, Role role) {
   typename StateModel<S>::update_type u;
   using V = std::remove_cvref_t<R>;
   if constexpr (std::is_same_v<V, Message> || std::is_same_v<V, std::vector<Message>> ||
