@@ -3,6 +3,7 @@
 #include <agentflow/ports/checkpoint.hpp>
 
 #include <charconv>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -17,14 +18,18 @@ class Fields {
   Fields& number(std::uint64_t v) {
     char bytes[8];
     for (int i = 0; i < 8; ++i) bytes[i] = static_cast<char>(v >> (8 * i));
-    return append({bytes, sizeof bytes});
+    if (!fits(sizeof bytes)) return append({bytes, sizeof bytes});
+    std::memcpy(few_ + size_, bytes, sizeof bytes);  // one store
+    size_ += sizeof bytes;
+    return *this;
   }
   Fields& text(std::string_view v) { return number(v.size()).append(v); }
   std::uint64_t sum() const noexcept { return checksum64(many_.empty() ? std::string_view(few_, size_) : many_); }
 
  private:
+  bool fits(std::size_t bytes) const noexcept { return many_.empty() && bytes <= sizeof few_ - size_; }
   Fields& append(std::string_view v) {
-    if (many_.empty() && v.size() <= sizeof few_ - size_) {
+    if (fits(v.size())) {
       v.copy(few_ + size_, v.size());
       size_ += v.size();
     } else {
