@@ -9,29 +9,26 @@
 
 #include <agentflow/core/json_codec.hpp>
 
+#include "core/json_document.hpp"
 #include "core/json_text.hpp"
 
 namespace agentflow {
 namespace {
 
-using nlohmann::json;
+using detail::JsonNode;
 
 // Finds the value by its address. Recurses no deeper than a JsonValue nests.
-bool find_path(const json& from, const json* wanted, std::string& path) {
+bool find_path(const JsonNode& from, const JsonNode* wanted, std::string& path) {
   if (&from == wanted) return true;
+  if (from.kind != JsonKind::array && from.kind != JsonKind::object) return false;
   const std::size_t length = path.size();
-  if (const auto* array = from.get_ptr<const json::array_t*>()) {
-    for (std::size_t i = 0; i < array->size(); ++i) {
+  for (std::uint32_t i = 0; i < from.size; ++i) {
+    if (from.kind == JsonKind::array)
       detail::append_path_index(path, i);
-      if (find_path((*array)[i], wanted, path)) return true;
-      path.resize(length);
-    }
-  } else if (const auto* object = from.get_ptr<const json::object_t*>()) {
-    for (const auto& [name, member] : *object) {
-      detail::append_path_member(path, name);
-      if (find_path(member, wanted, path)) return true;
-      path.resize(length);
-    }
+    else
+      detail::append_path_member(path, from.members[i].key.string());
+    if (find_path(from.kind == JsonKind::array ? from.elements[i] : from.members[i].value, wanted, path)) return true;
+    path.resize(length);
   }
   return false;
 }
@@ -51,36 +48,18 @@ std::string_view to_string(JsonKind kind) noexcept {
   return "null";
 }
 
-JsonKind JsonReader::kind() const noexcept {
-  switch (node_->type()) {
-    case json::value_t::boolean: return JsonKind::boolean;
-    case json::value_t::number_integer:
-    case json::value_t::number_unsigned: return JsonKind::integer;
-    case json::value_t::number_float: return JsonKind::real;
-    case json::value_t::string: return JsonKind::string;
-    case json::value_t::array: return JsonKind::array;
-    case json::value_t::object: return JsonKind::object;
-    default: return JsonKind::null;
-  }
-}
+JsonKind JsonReader::kind() const noexcept { return node_->kind; }
 
 bool JsonReader::as_bool() const {
-  if (const auto* v = node_->get_ptr<const bool*>()) return *v;
-  wrong_kind("a boolean");
+  if (node_->kind != JsonKind::boolean) wrong_kind("a boolean");
+  return node_->boolean;
 }
 
 std::int64_t JsonReader::as_int64(std::int64_t min, std::int64_t max) const {
-  // nlohmann gives an unsigned number through a pointer to a signed one too: ask for unsigned first.
-  std::int64_t v = 0;
-  if (const auto* u = node_->get_ptr<const std::uint64_t*>()) {
-    if (*u > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
-      fail(errc::json_type, "out of range: " + std::to_string(*u) + " is more than " + std::to_string(max));
-    v = static_cast<std::int64_t>(*u);
-  } else if (const auto* i = node_->get_ptr<const std::int64_t*>()) {
-    v = *i;
-  } else {
-    wrong_kind("an integer");
-  }
+  if (node_->kind != JsonKind::integer) wrong_kind("an integer");
+  if (!node_->negative && node_->integer > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+    fail(errc::json_type, "out of range: " + std::to_string(node_->integer) + " is more than " + std::to_string(max));
+  const auto v = static_cast<std::int64_t>(node_->integer);
   if (v < min || v > max)
     fail(errc::json_type, "out of range: " + std::to_string(v) + " is not in [" + std::to_string(min) + ", " +
                               std::to_string(max) + "]");
@@ -88,24 +67,19 @@ std::int64_t JsonReader::as_int64(std::int64_t min, std::int64_t max) const {
 }
 
 std::uint64_t JsonReader::as_uint64(std::uint64_t max) const {
-  std::uint64_t v = 0;
-  if (const auto* u = node_->get_ptr<const std::uint64_t*>()) {
-    v = *u;
-  } else if (const auto* i = node_->get_ptr<const std::int64_t*>()) {
-    if (*i < 0) fail(errc::json_type, "out of range: " + std::to_string(*i) + " is negative");
-    v = static_cast<std::uint64_t>(*i);
-  } else {
-    wrong_kind("an integer");
-  }
+  if (node_->kind != JsonKind::integer) wrong_kind("an integer");
+  const std::uint64_t v = node_->integer;
+  if (node_->negative)
+    fail(errc::json_type, "out of range: " + std::to_string(static_cast<std::int64_t>(v)) + " is negative");
   if (v > max) fail(errc::json_type, "out of range: " + std::to_string(v) + " is more than " + std::to_string(max));
   return v;
 }
 
 double JsonReader::as_double() const {
-  if (const auto* v = node_->get_ptr<const double*>()) return *v;
-  if (const auto* u = node_->get_ptr<const std::uint64_t*>()) return static_cast<double>(*u);
-  if (const auto* i = node_->get_ptr<const std::int64_t*>()) return static_cast<double>(*i);
-  wrong_kind("a number");
+  if (node_->kind == JsonKind::real) return node_->real;
+  if (node_->kind != JsonKind::integer) wrong_kind("a number");
+  return node_->negative ? static_cast<double>(static_cast<std::int64_t>(node_->integer))
+                         : static_cast<double>(node_->integer);
 }
 
 float JsonReader::as_float() const {
@@ -116,18 +90,18 @@ float JsonReader::as_float() const {
 }
 
 std::string_view JsonReader::as_string() const {
-  if (const auto* v = node_->get_ptr<const std::string*>()) return *v;
-  wrong_kind("a string");
+  if (node_->kind != JsonKind::string) wrong_kind("a string");
+  return node_->string();
 }
 
 std::size_t JsonReader::size() const {
-  if (!node_->is_structured()) wrong_kind("an array or an object");
-  return node_->size();
+  if (node_->kind != JsonKind::array && node_->kind != JsonKind::object) wrong_kind("an array or an object");
+  return node_->size;
 }
 
 std::size_t JsonReader::elements() const {
-  if (!node_->is_array()) wrong_kind("an array");
-  return node_->size();
+  if (node_->kind != JsonKind::array) wrong_kind("an array");
+  return node_->size;
 }
 
 void JsonReader::require_elements(std::size_t count) const {
@@ -136,12 +110,10 @@ void JsonReader::require_elements(std::size_t count) const {
 }
 
 JsonReader JsonReader::at(std::size_t index) const {
-  const auto* array = node_->get_ptr<const json::array_t*>();
-  if (array == nullptr) wrong_kind("an array");
-  if (index >= array->size())
-    fail(errc::json_missing,
-         "no element " + std::to_string(index) + ": the array has " + std::to_string(array->size()));
-  return JsonReader(document_, &(*array)[index]);
+  const std::size_t size = elements();
+  if (index >= size)
+    fail(errc::json_missing, "no element " + std::to_string(index) + ": the array has " + std::to_string(size));
+  return JsonReader(document_, node_->elements + index);
 }
 
 JsonReader JsonReader::at(std::string_view key) const {
@@ -152,29 +124,31 @@ JsonReader JsonReader::at(std::string_view key) const {
 }
 
 std::optional<JsonReader> JsonReader::find(std::string_view key) const {
-  const auto* object = node_->get_ptr<const json::object_t*>();
-  if (object == nullptr) wrong_kind("an object");
-  const auto member = object->find(key);
-  if (member == object->end()) return std::nullopt;
-  return JsonReader(document_, &member->second);
+  if (node_->kind != JsonKind::object) wrong_kind("an object");
+  const JsonNode* member = node_->find(key);
+  if (member == nullptr) return std::nullopt;
+  return JsonReader(document_, member);
 }
 
 void JsonReader::each_member(void (*fn)(void*, std::string_view, JsonReader), void* arg) const {
-  const auto* object = node_->get_ptr<const json::object_t*>();
-  if (object == nullptr) wrong_kind("an object");
-  for (const auto& [name, member] : *object) fn(arg, name, JsonReader(document_, &member));
+  if (node_->kind != JsonKind::object) wrong_kind("an object");
+  for (std::uint32_t i = 0; i < node_->size; ++i)
+    fn(arg, node_->members[i].key.string(), JsonReader(document_, &node_->members[i].value));
 }
 
 JsonValue JsonReader::value() const {
-  if (node_ == &document_->get()) return *document_;
+  if (node_ == &document_->root()) return *document_;
   JsonValue copy;
-  if (!node_->is_null()) copy.document_ = std::make_shared<const json>(*node_);
+  if (!is_null())
+    copy.document_ = std::make_shared<const detail::JsonDocument>(std::make_unique<const detail::JsonNodes>(*node_));
   return copy;
 }
 
+nlohmann::json JsonReader::get() const { return detail::to_tree(*node_); }
+
 std::string JsonReader::path() const {
   std::string path;
-  find_path(document_->get(), node_, path);
+  find_path(document_->root(), node_, path);
   return path;
 }
 

@@ -20,6 +20,10 @@ AGENTFLOW_API std::size_t find_invalid_utf8(std::string_view text) noexcept;
 /// appended only what was before it, or `all_valid`.
 std::size_t append_json_string(std::string& out, std::string_view text);
 
+/// Gives the first byte from `p` on that ends a JSON string or is not plain in one: a quote, a backslash, a control
+/// character. Eight bytes behind it must be readable, and one that ends the search must come.
+const char* find_string_end(const char* p) noexcept;
+
 /// Appends a member to a path: `.name`, or `["odd name"]`. Long names are cut, so that errors stay short.
 void append_path_member(std::string& path, std::string_view name);
 void append_path_index(std::string& path, std::size_t index);

@@ -3,6 +3,7 @@
 #include <agentflow/memory/memory_checkpointer.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <set>
@@ -62,21 +63,22 @@ bool check_records(const Thread& thread, const CheckpointBatch& batch) {
     return old != nullptr && old->sum == r.sum;
   };
   if (!records.empty() && std::all_of(records.begin(), records.end(), stored)) return true;
-  std::map<std::string, CheckpointRef> heads;
   for (std::size_t i = 0; i < records.size(); ++i) {
     const CheckpointRecord& r = records[i];
-    CheckpointRef& head = heads.try_emplace(r.ns, thread.head(r.ns)).first->second;
+    // The one before is nearly always the last: searched from there.
+    const auto first = std::make_reverse_iterator(records.begin() + static_cast<std::ptrdiff_t>(i));
+    const auto before = std::find_if(first, records.rend(), [&](const auto& p) { return p.ns == r.ns; });
+    const CheckpointRef head = before != records.rend() ? before->ref() : thread.head(r.ns);
     if (r.seq != head.seq + 1)
       fail(errc::checkpoint_conflict,
            fmt::format("checkpoint {} does not follow {}, the newest: load the thread again", r.seq, head.seq),
            batch.thread());
     const CheckpointRecord* parent = thread.find(r.ns, r.parent.seq);
-    const bool in_batch = std::any_of(records.begin(), records.begin() + static_cast<std::ptrdiff_t>(i),
-                                      [&](const auto& p) { return p.ns == r.ns && p.ref() == r.parent; });
+    const bool in_batch =
+        std::any_of(before, records.rend(), [&](const auto& p) { return p.ns == r.ns && p.ref() == r.parent; });
     if (r.parent && !in_batch && (parent == nullptr || parent->ref() != r.parent))
       fail(errc::checkpoint_conflict,
            fmt::format("checkpoint {}, the parent of {}, is not stored", r.parent.seq, r.seq), batch.thread());
-    head = r.ref();
   }
   return false;
 }

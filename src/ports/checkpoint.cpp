@@ -3,6 +3,7 @@
 #include <agentflow/ports/checkpoint.hpp>
 
 #include <charconv>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -17,18 +18,30 @@ class Fields {
   Fields& number(std::uint64_t v) {
     char bytes[8];
     for (int i = 0; i < 8; ++i) bytes[i] = static_cast<char>(v >> (8 * i));
-    bytes_.append(bytes, bytes + 8);
+    if (!fits(sizeof bytes)) return append({bytes, sizeof bytes});
+    std::memcpy(few_ + size_, bytes, sizeof bytes);  // one store
+    size_ += sizeof bytes;
     return *this;
   }
-  Fields& text(std::string_view v) {
-    number(v.size());
-    bytes_.append(v);
-    return *this;
-  }
-  std::uint64_t sum() const noexcept { return checksum64({bytes_.data(), bytes_.size()}); }
+  Fields& text(std::string_view v) { return number(v.size()).append(v); }
+  std::uint64_t sum() const noexcept { return checksum64(many_.empty() ? std::string_view(few_, size_) : many_); }
 
  private:
-  fmt::basic_memory_buffer<char, 500> bytes_;  // nearly always enough
+  bool fits(std::size_t bytes) const noexcept { return many_.empty() && bytes <= sizeof few_ - size_; }
+  Fields& append(std::string_view v) {
+    if (fits(v.size())) {
+      v.copy(few_ + size_, v.size());
+      size_ += v.size();
+    } else {
+      if (many_.empty()) many_.assign(few_, size_);
+      many_ += v;
+    }
+    return *this;
+  }
+
+  char few_[500];  // nearly always enough
+  std::size_t size_ = 0;
+  std::string many_;
 };
 
 std::uint64_t micros(std::chrono::system_clock::time_point t) {

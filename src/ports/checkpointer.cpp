@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include <agentflow/core/error.hpp>
-#include <agentflow/core/json.hpp>
+#include <agentflow/core/json_reader.hpp>
 
 #include "core/json_text.hpp"
 #include "ports/limits.hpp"
@@ -27,10 +27,11 @@ constexpr std::uint64_t max_tries = 1000;
 void check_metadata(const std::string& text) {
   if (text.empty()) return;
   const JsonValue document = JsonValue::parse(text);
-  if (!document.get().is_object()) refuse("the metadata of a checkpoint must be a JSON object");
-  if (document.get().size() > max_metadata_keys)
-    refuse(fmt::format("the metadata has {} keys; at most {} are stored", document.get().size(), max_metadata_keys));
-  for (const auto& [key, value] : document.get().items()) {
+  const JsonReader in(document);
+  if (!in.is_object()) refuse("the metadata of a checkpoint must be a JSON object");
+  if (in.size() > max_metadata_keys)
+    refuse(fmt::format("the metadata has {} keys; at most {} are stored", in.size(), max_metadata_keys));
+  in.for_each_member([](std::string_view key, const JsonReader&) {
     const bool plain = std::all_of(key.begin(), key.end(), [](unsigned char c) {
       return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '.' ||
              c == '-';
@@ -38,7 +39,7 @@ void check_metadata(const std::string& text) {
     if (key.empty() || key.size() > max_metadata_key || !plain)
       refuse(fmt::format("a key of metadata has 1 to 64 characters out of A-Z a-z 0-9 _ . - (got {})",
                          detail::quoted(key)));
-  }
+  });
 }
 
 ErrorContext at_thread(const std::string& thread) {

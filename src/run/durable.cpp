@@ -49,6 +49,10 @@ void Engine::stage_checkpoint(checkpoint_kind kind, std::string_view update) {
   const bool last = !waits && next_.empty() && deferred_.empty();
   if (last) check_joins();
   CheckpointRecord record = j.next_record(*track_, kind, steps_);
+  std::size_t expected = update.size() + 48;  // nearly always enough, so that the body is allocated once
+  for (std::size_t i = 0; step_open_ && i < count_; ++i)
+    expected += task(i).note->saved.size() + task(i).spec->name.size();
+  record.body.reserve(expected);
   JsonWriter out(record.body);
   out.begin_object();
   if (!update.empty()) {

@@ -193,13 +193,10 @@ asio::awaitable<void> Journal::send_staged() {
   }
 }
 
-asio::awaitable<void> Journal::settle() {
+asio::awaitable<void> Journal::settle() { return mode_ == durability::sync ? send_staged() : settle_later(); }
+
+asio::awaitable<void> Journal::settle_later() {
   if (mode_ == durability::exit) co_return;
-  if (mode_ == durability::sync) {
-    auto work = send_staged();
-    co_await std::move(work);
-    co_return;
-  }
   if (write_failure_) std::rethrow_exception(write_failure_);
   if (!writing_)
     start_writer();

@@ -137,6 +137,7 @@ class Journal {
   asio::awaitable<void> send(CheckpointBatch batch);
   /// Sends what is staged; where there is no memory for that, it is lost, and the run broken.
   asio::awaitable<void> send_staged();
+  asio::awaitable<void> settle_later();
   void start_writer();
   void written(const std::exception_ptr& failure) noexcept;
   std::optional<stored_status> outcome(const Engine& engine, const std::exception_ptr& failure) const;

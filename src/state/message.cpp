@@ -249,29 +249,19 @@ void agentflow_read_json(const JsonReader& in, Message& message) {
   static constexpr std::array<std::string_view, 7> names = {"id",    "role",     "name",     "content",
                                                             "usage", "metadata", "timestamp"};
   check_members(in, names);
-  std::string id;
-  std::optional<std::string> name;
-  std::vector<ContentBlock> content;
-  Role role{};
-  Message::Clock::time_point timestamp;
-  std::optional<TokenUsage> usage;
-  read_member(in, "id", id);
-  read_member(in, "role", role);
-  read_member(in, "name", name);
-  read_member(in, "content", content);
-  read_member(in, "timestamp", timestamp);
-  read_member(in, "usage", usage);
-  Message read = Message(role, std::move(content))
-                     .with_id(std::move(id))
-                     .with_name(std::move(name).value_or(std::string()))
-                     .with_timestamp(timestamp)
-                     .with_usage(usage);
+  auto data = std::make_shared<Message::Data>();
+  read_member(in, "id", data->id);
+  read_member(in, "role", data->role);
+  read_member(in, "content", data->content);
+  read_member(in, "timestamp", data->timestamp);
+  read_member(in, "usage", data->usage);
+  if (const auto name = in.find("name"); name && !name->is_null()) data->name = name->as_string();
   if (const auto metadata = in.find("metadata")) {
     if (!metadata->is_object() && !metadata->is_null())
       metadata->fail(errc::json_type, "metadata is an object, or null");
-    read = std::move(read).with_metadata(metadata->value());
+    data->metadata = metadata->value();
   }
-  message = std::move(read);
+  message.data_ = std::move(data);
 }
 
 }  // namespace agentflow

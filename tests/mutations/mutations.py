@@ -21,7 +21,7 @@ mutations = [
      """j.leave(PendingWrite(track_->ns, track_->tip.seq, task_key(t) + "/once/" + key, pending_kind::once,
                              std::move(once.bytes)));""", ";"),
     ("once_is_not_committed", durable, "j.commit_once(std::move(write))", "j.drain()"),
-    ("no_join_progress", durable, "if (joined_[j].seen[s] == seen) out.string(spec_.nodes[join.sources[s]].name);",
+    ("no_join_progress", durable, "if (joined_[j].seen(s) == seen) out.string(spec_.nodes[join.sources[s]].name);",
      "if (!seen) out.string(spec_.nodes[join.sources[s]].name);"),
     ("no_deferred", durable, 'list("d", deferred_);', ";"),
     ("send_without_order", durable, "out.unsigned_integer(p.order);", "out.unsigned_integer(1);"),

@@ -32,7 +32,7 @@ AGENTFLOW_API std::string_view to_string(JsonKind kind) noexcept;
 /// **Lifetime** The `JsonValue` must outlive every reader made from it, and so must the strings it returns as views.
 class AGENTFLOW_API JsonReader {
  public:
-  explicit JsonReader(const JsonValue& document) noexcept : document_(&document), node_(&document.get()) {}
+  explicit JsonReader(const JsonValue& document) : document_(&document), node_(&document.root()) {}
   JsonReader(const JsonValue&& document) = delete;  // it would dangle
 
   JsonKind kind() const noexcept;
@@ -60,7 +60,7 @@ class AGENTFLOW_API JsonReader {
   void require_elements(std::size_t count) const;
   JsonReader at(std::size_t index) const;
   JsonReader at(std::string_view key) const;
-  /// The member with this name, if the object has one.
+  /// The member with this name, if the object has one. O(log of the members).
   std::optional<JsonReader> find(std::string_view key) const;
   /// Calls `fn(key, reader)` for each member of an object, in the order of the keys' bytes.
   template <class F>
@@ -72,8 +72,8 @@ class AGENTFLOW_API JsonReader {
 
   /// The value as a document of its own: a copy, except of the whole document.
   JsonValue value() const;
-  /// The value as nlohmann's type.
-  const nlohmann::json& get() const noexcept { return *node_; }
+  /// The value as nlohmann's type: a copy.
+  nlohmann::json get() const;
 
   /// Where the value is, such as "messages[3].content"; empty for the document itself. Searches the document.
   std::string path() const;
@@ -81,12 +81,12 @@ class AGENTFLOW_API JsonReader {
   [[noreturn]] void fail(errc code, std::string message) const;
 
  private:
-  JsonReader(const JsonValue* document, const nlohmann::json* node) noexcept : document_(document), node_(node) {}
+  JsonReader(const JsonValue* document, const detail::JsonNode* node) noexcept : document_(document), node_(node) {}
   void each_member(void (*fn)(void*, std::string_view, JsonReader), void* arg) const;
   [[noreturn]] void wrong_kind(const char* expected) const;
 
   const JsonValue* document_;
-  const nlohmann::json* node_;
+  const detail::JsonNode* node_;
 };
 
 }  // namespace agentflow

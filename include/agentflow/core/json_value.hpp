@@ -14,6 +14,11 @@
 
 namespace agentflow {
 
+namespace detail {
+class JsonDocument;
+struct JsonNode;
+}  // namespace detail
+
 /// How deep arrays and objects may nest, everywhere in the library: 128. The scalar `1` has depth 0, `[1]` has 1.
 inline constexpr int max_json_depth = 128;
 
@@ -47,7 +52,7 @@ class AGENTFLOW_API JsonValue {
   ///
   /// **Errors** `json_error` whose message tells the byte, from 0, at which the fault shows: json_syntax (not JSON, or
   /// a key twice), json_encoding (not UTF-8), json_type (a number out of range), json_limit (deeper than
-  /// `max_json_depth`, longer than `max_bytes`).
+  /// `max_json_depth`, longer than `max_bytes` or than 4 GB).
   ///
   /// **Complexity/blocking** Linear in the text. Never recurses, however the text nests.
   static JsonValue parse(std::string_view text, std::size_t max_bytes = default_max_bytes);
@@ -55,8 +60,9 @@ class AGENTFLOW_API JsonValue {
   /// Writes the document as text: on one line, or with `indent` spaces for each level when that is 0 or more.
   std::string dump(int indent = -1) const;
 
-  /// The document. The reference is valid while any JsonValue holds it.
-  const nlohmann::json& get() const noexcept;
+  /// The document as nlohmann's type. The reference is valid while any JsonValue holds the document. A text that was
+  /// parsed becomes a tree the first time somebody asks: `JsonReader` looks inside without one.
+  const nlohmann::json& get() const;
 
   bool is_null() const noexcept { return document_ == nullptr; }
 
@@ -65,11 +71,13 @@ class AGENTFLOW_API JsonValue {
 
  private:
   friend class JsonReader;
-  using Document = std::shared_ptr<const nlohmann::json>;
+  friend class JsonWriter;
+  using Document = std::shared_ptr<const detail::JsonDocument>;
 
   static Document copy(const nlohmann::json& document);
   static Document adopt(nlohmann::json&& document);
   static bool equal(const JsonValue& a, const JsonValue& b);
+  const detail::JsonNode& root() const;
 
   Document document_;  // null for JSON null, so that nothing is allocated for it
 };

@@ -88,6 +88,7 @@ class AGENTFLOW_API JsonWriter {
   template <class T>
   void write_real(T v);
   void write_node(const nlohmann::json& node);
+  void write_node(const detail::JsonNode& node);
 
   std::string own_;
   std::string* out_;

@@ -113,6 +113,8 @@ class AGENTFLOW_VISIBLE Message {
   /// Same message, or equal in everything: id, time and all.
   friend bool operator==(const Message& a, const Message& b) { return a.data_ == b.data_ || equal(a, b); }
 
+  friend AGENTFLOW_API void agentflow_read_json(const JsonReader& in, Message& message);
+
  private:
   struct Data;
   static bool equal(const Message& a, const Message& b);
