@@ -30,5 +30,4 @@ int main() {
   std::cout << team.to_mermaid() << "\n";
   const auto result = team.invoke("A poem about bees, please");
   for (const af::Message& message : result->messages) std::cout << message << "\n";
-  return result->messages.back().text() == "The poem is ready." ? 0 : 1;
 }

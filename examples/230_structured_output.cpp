@@ -43,5 +43,4 @@ int main() {
     total += line.euro;
   }
   std::cout << "total: " << total << " euro\n";
-  return total == 155.5 ? 0 : 1;
 }

@@ -39,6 +39,7 @@ std::string_view code_name(errc code) noexcept {
     case errc::interrupt_unknown: return "RUN_009";
     case errc::not_durable: return "RUN_010";
     case errc::graph_changed: return "RUN_011";
+    case errc::result_taken: return "RUN_012";
     case errc::model_auth: return "MODEL_001";
     case errc::model_quota: return "MODEL_002";
     case errc::model_rate_limited: return "MODEL_003";

@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <map>
 #include <utility>
 
@@ -163,10 +164,14 @@ class Engine::Loop : public std::enable_shared_from_this<Loop> {
   }
 
   void set_timer(long ms) {
-    if (ms < 0) {
-      timer_.cancel();
-      return;
-    }
+    ++timer_turn_;
+    timer_.cancel();
+    if (ms < 0) return;
+    // At once is what libcurl asks for most, and a timer takes three calls of the kernel.
+    if (ms == 0)
+      return asio::post(io_, [this, turn = timer_turn_] {
+        if (turn == timer_turn_) act(CURL_SOCKET_TIMEOUT, 0);
+      });
     timer_.expires_after(milliseconds(ms));
     timer_.async_wait([this](std::error_code ec) {
       if (!ec) act(CURL_SOCKET_TIMEOUT, 0);
@@ -227,6 +232,7 @@ class Engine::Loop : public std::enable_shared_from_this<Loop> {
   asio::io_context io_{1};
   CURLM* multi_;
   asio::steady_timer timer_;
+  std::uint64_t timer_turn_ = 0;
   asio::executor_work_guard<asio::io_context::executor_type> guard_;
   std::map<CURL*, std::shared_ptr<Transfer>> transfers_;
   std::map<curl_socket_t, std::shared_ptr<Watch>> watches_;

@@ -2,12 +2,22 @@
 // The line machine of server-sent events.
 #include <agentflow/http/sse.hpp>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include <agentflow/http/http_error.hpp>
 
 namespace agentflow::http {
+
+namespace {
+/// Where the first CR or LF is, or npos: several times as fast as find_first_of, which looks for each character in
+/// turn.
+std::size_t end_of_line(std::string_view bytes) noexcept {
+  const auto at = std::find_if(bytes.begin(), bytes.end(), [](char c) { return c == '\n' || c == '\r'; });
+  return at == bytes.end() ? bytes.npos : static_cast<std::size_t>(at - bytes.begin());
+}
+}  // namespace
 
 void SseParser::feed(std::string_view bytes) {
   while (!bytes.empty()) {
@@ -16,7 +26,7 @@ void SseParser::feed(std::string_view bytes) {
       bytes.remove_prefix(1);
       continue;
     }
-    const std::size_t end = bytes.find_first_of("\r\n");
+    const std::size_t end = end_of_line(bytes);
     const std::string_view piece = bytes.substr(0, end);
     if (line_.size() + piece.size() > max_line_)
       throw http_error(errc::http_limit, "a line of the event stream is longer than " + std::to_string(max_line_));

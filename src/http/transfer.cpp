@@ -16,6 +16,7 @@
 namespace agentflow::http {
 namespace {
 
+constexpr std::chrono::milliseconds for_ever = std::chrono::hours(24 * 365);  // longer limits might not fit into a time
 constexpr std::size_t max_header_bytes = std::size_t{64} << 10, max_headers = 200;
 
 std::string variable(const char* name, const char* other = "") {
@@ -51,7 +52,7 @@ Environment::Environment()
 
 Transfer::Transfer(Request request, const ClientOptions& options) : options_(options), request_(std::move(request)) {
   try {
-    idle_limit = request_.idle_timeout.value_or(options_.idle_timeout());
+    idle_limit = std::min(request_.idle_timeout.value_or(options_.idle_timeout()), for_ever);
     url_.emplace(request_.url, options_.allow_plain_http());
     if (!is_token(request_.method)) throw http_error(errc::http_bad_request, "the method is not a word");
     for (const auto& [name, value] : request_.headers) check_header(name, value);

@@ -45,7 +45,7 @@ json result_part(const ChatRequest& request, const ToolResultBlock& result) {
   return out;
 }
 
-/// A part; null for what this format has no word for.
+/// A part; null for what this format has no word for. An empty text is refused, unless it carries a signature.
 json part_of(const ChatRequest& request, const ContentBlock& block) {
   json out;
   if (const auto* t = block.get_if<TextBlock>()) {
@@ -80,7 +80,7 @@ json contents_of(const ChatRequest& request) {
         continue;
       }
       json part = part_of(request, block);
-      if (part.is_null()) continue;
+      if (part.is_null() || (!signature && text(part, "text").empty() && part.contains("text"))) continue;
       if (signature) part["thoughtSignature"] = *std::exchange(signature, std::nullopt);
       parts.push_back(std::move(part));
     }

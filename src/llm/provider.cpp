@@ -192,6 +192,7 @@ class ProviderStream final : public ChatStream {
       answer_.events.clear();
       at_ = 0;
       try {
+        if (decode_next()) continue;
         auto more = fetch();
         co_await std::move(more);
       } catch (...) {
@@ -201,6 +202,18 @@ class ProviderStream final : public ChatStream {
   }
 
   asio::awaitable<void> fetch() { return body_ ? read() : open(); }
+
+  /// Decodes one event, so that the first token does not wait for a hundred that came with it; false if none is there.
+  bool decode_next() {
+    const auto event = sse_.next();
+    if (!event) return false;
+    decode(*event);
+    if (answer_.done) {
+      body_->leave();
+      finish();
+    }
+    return true;
+  }
 
   asio::awaitable<void> open() {
     body_.emplace(provider_->open(request_, true, &raw_request_));
@@ -231,13 +244,6 @@ class ProviderStream final : public ChatStream {
     }
     if (seen_ == 0 && beginning_.size() < max_beginning) beginning_ += bytes->substr(0, max_beginning);
     sse_.feed(*bytes);
-    while (const auto event = sse_.next()) {
-      decode(*event);
-      if (!answer_.done) continue;
-      body_->leave();
-      finish();
-      co_return;
-    }
   }
 
   void decode(const http::SseEvent& event) {

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -175,15 +176,17 @@ class RecordingModel final : public ChatModel {
 
   asio::awaitable<ChatResponse> complete(ChatRequest request) override {
     const auto tape = tape_;
+    ChatResponse out;
+    std::optional<model_error> failure;
     try {
       auto call = model_->complete(request);
-      ChatResponse out = co_await std::move(call);
-      tape->write(request, events_of(out), out.model, nullptr);
-      co_return out;
+      out = co_await std::move(call);
     } catch (const model_error& e) {
-      tape->write(request, std::vector<ChatEvent>(), {}, &e);
-      throw;
+      failure.emplace(e);
     }
+    tape->write(request, failure ? std::vector<ChatEvent>() : events_of(out), out.model, failure ? &*failure : nullptr);
+    if (failure) throw model_error(*failure);
+    co_return out;
   }
   std::unique_ptr<ChatStream> stream(ChatRequest request) override {
     auto inner = model_->stream(request);

@@ -19,7 +19,7 @@ using std::chrono::nanoseconds;
 class Attempts {
  public:
   Attempts(RetryOptions options, ChatRequest request) : options_(std::move(options)), request_(std::move(request)) {
-    if (request_.timeout) deadline_ = options_.clock()->now() + *request_.timeout;
+    if (request_.timeout) deadline_ = detail::after(*options_.clock(), *request_.timeout);
   }
 
   /// The request, with the time that is left.
@@ -34,7 +34,7 @@ class Attempts {
     if (!e.retryable() || failed_ >= options_.retries()) throw model_error(e);
     const nanoseconds wait = e.info().retry_after.value_or(backoff());
     if (wait > options_.max_wait()) throw model_error(e);
-    if (deadline_ && options_.clock()->now() + wait >= *deadline_) throw model_error(e);
+    if (deadline_ && detail::after(*options_.clock(), wait) >= *deadline_) throw model_error(e);
     ++failed_;
     if (options_.on_retry()) options_.on_retry()(e, failed_, wait);
     return wait;
@@ -45,7 +45,9 @@ class Attempts {
   nanoseconds backoff() const {
     thread_local std::minstd_rand random{std::random_device()()};
     const auto longest = std::max<nanoseconds>(std::chrono::seconds(8), options_.first_wait());
-    const auto wait = std::min(longest, options_.first_wait() * (nanoseconds::rep{1} << std::min(failed_, 20)));
+    nanoseconds wait = options_.first_wait();
+    for (int n = 0; n < failed_ && wait < longest; ++n) wait *= 2;
+    wait = std::min(wait, longest);
     const double part = std::uniform_real_distribution<double>(0.75, 1)(random);
     return nanoseconds(static_cast<nanoseconds::rep>(static_cast<double>(wait.count()) * part));
   }

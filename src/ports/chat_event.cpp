@@ -22,8 +22,9 @@ constexpr std::size_t max_blocks = 4096;  // those without content cost memory t
 
 [[noreturn]] void fail(std::string message) { throw model_error(errc::model_protocol, std::move(message)); }
 
-JsonValue arguments_of(const std::string& text) {
-  if (text.find_first_not_of(" \t\r\n") == text.npos) return JsonValue::parse("{}");
+/// No text is an object without members, unless the answer was cut: then more was to come.
+JsonValue arguments_of(const std::string& text, bool cut) {
+  if (!cut && text.find_first_not_of(" \t\r\n") == text.npos) return JsonValue::parse("{}");
   try {
     return JsonValue::parse(text);
   } catch (const json_error&) {
@@ -110,13 +111,16 @@ void ChatAssembler::add(const ChatEvent& event) {
 
 ChatResponse ChatAssembler::response() const {
   std::vector<ContentBlock> blocks;
+  const bool cut = reason_ == StopReason::length;
   bool calls = false;
   for (const Part& part : parts_) {
     switch (part.kind) {
       case ChatEventKind::text: blocks.emplace_back(TextBlock(part.text)); break;
       case ChatEventKind::reasoning: blocks.emplace_back(ReasoningBlock(part.text, part.signature)); break;
       case ChatEventKind::content: blocks.push_back(part.content); break;
-      default: calls = true; blocks.emplace_back(ToolCallBlock(part.id, part.name, arguments_of(part.text)));
+      default:
+        calls = true;
+        blocks.emplace_back(ToolCallBlock(part.id, part.name, arguments_of(part.text, cut && &part == &parts_.back())));
     }
   }
   Message message(Role::assistant, std::move(blocks));

@@ -8,13 +8,13 @@
 #include <exception>
 #include <functional>
 #include <memory>
-#include <new>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include <agentflow/testing/virtual_time.hpp>
 
+#include "alloc/check_error.hpp"
 #include "alloc/failing_memory.hpp"
 #include "support/catch.hpp"
 #include "support/corpus.hpp"
@@ -75,7 +75,7 @@ class Bench {
       failure = std::current_exception();
     }
     if (outcome) CHECK(outcome->state == case_.expected);
-    if (failure) check(failure);
+    if (failure) check_error(failure);
     outcome.reset();
     failure = nullptr;
     CHECK(Alive::settled(alive_) == alive_);
@@ -89,17 +89,6 @@ class Bench {
   }
 
  private:
-  static void check(const std::exception_ptr& failure) {
-    try {
-      std::rethrow_exception(failure);
-    } catch (const std::bad_alloc&) {
-    } catch (const af::error& e) {
-      CHECK(e.code() != af::errc::deadlock);
-    } catch (...) {
-      FAIL_CHECK("neither std::bad_alloc nor an agentflow::error: " << af::describe(std::current_exception()));
-    }
-  }
-
   const Case& case_;
   const long before_ = Alive::count();
   Work work_;

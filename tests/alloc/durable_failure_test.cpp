@@ -10,16 +10,17 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <new>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "alloc/check_error.hpp"
 #include "alloc/failing_memory.hpp"
 #include "support/catch.hpp"
 #include "support/corpus.hpp"
 #include "support/durable.hpp"
+#include "support/forwarding_checkpointer.hpp"
 
 #ifdef AGENTFLOW_TEST_SQLITE
 #include <sqlite3.h>
@@ -74,22 +75,10 @@ const std::map<std::string, StoreMaker>& stores() {
   return all;
 }
 
-/// What is not a typed error, or says that something hangs, fails the test.
-void check_error(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const std::bad_alloc&) {
-  } catch (const af::error& e) {
-    CHECK(e.code() != af::errc::deadlock);
-  } catch (...) {
-    FAIL_CHECK("neither std::bad_alloc nor an agentflow::error: " << af::describe(std::current_exception()));
-  }
-}
-
-/// Hands everything on to another checkpointer, and knows whose results and once()s were acknowledged.
-class Witness final : public af::Checkpointer {
+/// Knows whose results and once()s were acknowledged.
+class Witness final : public support::ForwardingCheckpointer {
  public:
-  explicit Witness(std::shared_ptr<af::Checkpointer> inner) : inner_(std::move(inner)) {}
+  using ForwardingCheckpointer::ForwardingCheckpointer;
   std::set<std::string> done;
 
  private:
@@ -109,35 +98,12 @@ class Witness final : public af::Checkpointer {
             now.emplace(tasks->at(i).at(std::size_t{0}).as_string());
       }
     }
-    auto work = inner_->commit(lease, std::move(batch));
+    auto work = inner().commit(lease, std::move(batch));
     const af::CommitReceipt receipt = co_await std::move(work);
     for (const auto& name : undone) done.erase(name);
     done.merge(now);
     co_return receipt;
   }
-  asio::awaitable<af::Lease> do_claim(std::string thread, af::claim_mode mode) override {
-    return inner_->claim(std::move(thread), mode);
-  }
-  asio::awaitable<std::optional<af::CheckpointChain>> do_load(std::string thread, std::string ns,
-                                                              std::optional<std::uint64_t> seq) override {
-    return inner_->load(std::move(thread), std::move(ns), seq);
-  }
-  asio::awaitable<std::vector<af::CheckpointRecord>> do_history(af::HistoryQuery query) override {
-    return inner_->history(std::move(query));
-  }
-  asio::awaitable<std::vector<af::StoredThread>> do_threads(af::ThreadQuery query) override {
-    return inner_->threads(std::move(query));
-  }
-  asio::awaitable<std::vector<af::StoredRun>> do_runs(af::RunQuery query) override {
-    return inner_->runs(std::move(query));
-  }
-  asio::awaitable<bool> do_request_stop(std::string thread) override { return inner_->request_stop(std::move(thread)); }
-  asio::awaitable<bool> do_remove(std::string thread) override { return inner_->remove(std::move(thread)); }
-  asio::awaitable<std::size_t> do_prune(std::string thread, af::PrunePolicy policy) override {
-    return inner_->prune(std::move(thread), std::move(policy));
-  }
-
-  std::shared_ptr<af::Checkpointer> inner_;
 };
 
 /// a -> {b, c with once(), d that waits} -> e -> a part of two nodes -> z, every node by its own name.

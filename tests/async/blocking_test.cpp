@@ -171,22 +171,24 @@ TEST_CASE("run_blocking may be cancelled or abandoned anywhere", "[blocking]") {
 TEST_CASE("a context that goes drops what waits and waits for what runs", "[blocking]") {
   Gate gate;
   std::atomic<int> ran{0};
-  std::thread opener;
   {
     VirtualLoop loop;
     auto work = [&] {
       ++ran;
       gate.wait();
     };
+    auto waiting = [&](std::shared_ptr<void>) -> asio::awaitable<void> { co_await af::run_blocking(work); };
     auto all = [&]() -> asio::awaitable<void> {
       co_await configure(af::BlockingOptions().threads(1));
-      co_await af::gather(af::run_blocking(work), af::run_blocking(work), af::run_blocking(work));
+      // Goes with the last of those that wait, so what runs is held until they are gone.
+      std::shared_ptr<void> opener(nullptr, [&](void*) { gate.open(); });
+      auto second = waiting(opener), third = waiting(std::move(opener));
+      co_await af::gather(af::run_blocking(work), std::move(second), std::move(third));
     };
     CHECK_THROWS_AS(loop.run(all()), af::testing::deadlock_error);
     gate.until_waiting(1);
-    opener = std::thread([&] { gate.open(); });
+    CHECK(ran == 1);
   }
-  opener.join();
   CHECK(ran == 1);
 }
 

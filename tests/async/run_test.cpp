@@ -123,7 +123,7 @@ TEST_CASE("11 run on a thread that runs a loop is refused before anything starts
   };
   auto nested = [&]() -> asio::awaitable<void> {
     try {
-      af::run(begin());
+      (void)af::run(begin());
     } catch (const af::nested_loop_error& e) {
       what = e.what();
     }

@@ -169,6 +169,18 @@ TEST_CASE("A request's timeout limits attempts and waits together", "[llm]") {
   CHECK(b.model->requests()[1].timeout == std::chrono::nanoseconds(1s));
 }
 
+TEST_CASE("A timeout of for ever is none", "[llm]") {
+  for (const bool stream : {false, true}) {
+    Bench b;
+    b.model->fail(broken(errc::model_rate_limited, 4s)).reply("late");
+    af::ChatRequest request("?");
+    request.timeout = std::chrono::nanoseconds::max();
+    CHECK(b.loop.run(ask(llm::with_retries(b.model, b.options()), stream, request)) == "late");
+    CHECK(b.loop.clock()->passed() == 4s);
+    CHECK(b.model->requests()[1].timeout > 24h * 365);
+  }
+}
+
 TEST_CASE("A wait can be cancelled", "[llm]") {
   Bench b;
   b.model->fail(broken(errc::model_rate_limited, 30s)).reply("never");

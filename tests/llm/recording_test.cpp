@@ -120,6 +120,9 @@ TEST_CASE("What is not UTF-8 cannot be recorded, and says so", "[llm]") {
     CHECK(e.code() == af::errc::model_bad_request);
     CHECK_THAT(e.message(), Catch::Contains("not UTF-8"));
   }
+  script->reply("na\xEFve");
+  CHECK_THROWS_AS(loop.run(llm::recording(script, file.path)->complete(af::ChatRequest("?"))), af::model_error);
+  CHECK(file.text().empty());  // not even as a failure: the model did answer
 }
 
 TEST_CASE("A request is told apart by what the model sees", "[llm]") {

@@ -34,6 +34,7 @@ af::ChatRequest everything() {
   blocks.emplace_back(
       af::ReasoningBlock("so", R"(openai:{"encrypted_content":"E","id":"rs_1","summary":[],"type":"reasoning"})"));
   blocks.emplace_back(af::TextBlock("I look."));
+  blocks.emplace_back(af::TextBlock(""));  // which some refuse
   blocks.emplace_back(af::ReasoningBlock("", "gemini:GSIG"));
   blocks.emplace_back(af::ToolCallBlock("c1", "look", parse(R"({"deep":true})")));
   blocks.emplace_back(af::ToolCallBlock("c2", "clock", parse("\"not json\"")));

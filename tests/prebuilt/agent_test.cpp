@@ -168,6 +168,18 @@ TEST_CASE("An answer that is no whole answer ends the turn, and says why") {
   const auto mended = agent.invoke("Go");
   CHECK(mended->messages.back().text() == "I was cut off.");
   CHECK(mended->messages[2].content().at(0).get_if<af::ToolResultBlock>()->is_error);
+
+  // One that was cut off before its arguments had not none.
+  int wiped = 0;
+  const auto wipe = af::tool("wipe", "Wipes the table, or a part of it", [&wiped] { ++wiped; });
+  const std::vector<af::ChatEvent> begun{af::ChatEvent::tool_begin(0, "c1", "wipe"), af::ChatEvent::tool_end(0)};
+  for (const auto reason : {af::StopReason::length, af::StopReason::tool_calls}) {
+    cut = begun;
+    cut.push_back(af::ChatEvent::stopped(reason));
+    model->play(cut).reply("Well.");
+    CHECK(af::react_agent(model, {wipe}).compile().invoke("Go")->messages.back().text() == "Well.");
+    CHECK(wiped == (reason == af::StopReason::tool_calls ? 1 : 0));
+  }
 }
 
 TEST_CASE("What a model fails with is the cause of the node's error") {

@@ -261,9 +261,7 @@ TEST_CASE("A publisher never fails a run, nor holds it up", "[publisher]") {
     {
       const auto app = with_node(node, options.publisher(recorder, af::stream_mode::updates));
       CHECK(app.invoke(Sum())->n == 1);
-      const auto begin = std::chrono::steady_clock::now();
       const auto stats = app.close();
-      CHECK(std::chrono::steady_clock::now() - begin < 1050ms);
       CHECK(stats.publisher.status == shutdown_status::timed_out);
       CHECK(stats.deadline_exceeded);
     }

@@ -319,7 +319,7 @@ TEST_CASE("A blocking node that ignores its cancellation is waited for, and late
                        if (ctx.attempt() == 1) busy_until([&] { return ctx.cancelled(); });
                        return wrote(ctx.cancelled() ? "cancelled" : "fresh");
                      }),
-                     NodeOptions().timeout(milliseconds(20)).retry(RetryPolicy().backoff(seconds(0))));
+                     NodeOptions().timeout(milliseconds(100)).retry(RetryPolicy().attempts(20).backoff(seconds(0))));
     CHECK(g.compile().invoke(Log())->log == "fresh");
   }
 }

@@ -9,6 +9,7 @@
 
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
 
@@ -63,12 +64,20 @@ std::vector<Seen> Server::requests() const {
 bool Server::wait_for_dropped(int n) const {
   asio::io_context io(1);
   asio::steady_timer timer(io);
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (dropped_ < n && std::chrono::steady_clock::now() < limit) {
     timer.expires_after(std::chrono::milliseconds(2));
     timer.wait();
   }
   return dropped_ >= n;
+}
+
+asio::awaitable<void> Server::requested(std::size_t n) const {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  while (requests().size() < n) {
+    timer.expires_after(std::chrono::milliseconds(2));
+    co_await timer.async_wait(asio::use_awaitable);
+  }
 }
 
 asio::awaitable<void> Server::accept() {

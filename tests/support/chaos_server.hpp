@@ -73,8 +73,10 @@ class Server {
   /// How many connections were made, and how many the client has closed, or lost, before their reply was out.
   int connections() const noexcept { return connections_; }
   int dropped() const noexcept { return dropped_; }
-  /// Waits until `dropped` reaches a number; false when it takes more than five seconds.
+  /// Waits until `dropped` reaches a number; false when it takes more than twenty seconds.
   bool wait_for_dropped(int n) const;
+  /// Waits, without an end, until so many requests have come.
+  asio::awaitable<void> requested(std::size_t n) const;
 
  private:
   asio::awaitable<void> accept();

@@ -24,15 +24,16 @@
 #endif
 
 #include "support/folder.hpp"
+#include "support/forwarding_checkpointer.hpp"
 
 namespace support {
 
 namespace af = agentflow;
 
-/// Hands everything on to another checkpointer, and lets a test come between.
-class HookedCheckpointer final : public af::Checkpointer {
+/// Lets a test come between a graph and its checkpointer.
+class HookedCheckpointer final : public ForwardingCheckpointer {
  public:
-  explicit HookedCheckpointer(std::shared_ptr<af::Checkpointer> inner) : inner_(std::move(inner)) {}
+  using ForwardingCheckpointer::ForwardingCheckpointer;
 
   /// Awaited before (`stored` false) and after each claim and commit, with its number, from 1. What it throws stands
   /// for a storage that fails there; if it never returns, the process may be killed there.
@@ -47,7 +48,7 @@ class HookedCheckpointer final : public af::Checkpointer {
   asio::awaitable<af::Lease> do_claim(std::string thread, af::claim_mode mode) override {
     const auto k = ++calls;
     if (gate) co_await gate(k, false);
-    auto work = inner_->claim(std::move(thread), mode);
+    auto work = inner().claim(std::move(thread), mode);
     af::Lease lease = co_await std::move(work);
     if (gate) co_await gate(k, true);
     co_return lease;
@@ -60,35 +61,19 @@ class HookedCheckpointer final : public af::Checkpointer {
     for (const auto& r : batch.records()) bytes += r.body.size() + (r.snapshot ? r.snapshot->size() : 0);
     for (const auto& w : batch.writes()) bytes += w.bytes.size();
     if (gate) co_await gate(k, false);
-    auto work = inner_->commit(lease, std::move(batch));
+    auto work = inner().commit(lease, std::move(batch));
     const af::CommitReceipt receipt = co_await std::move(work);
     if (gate) co_await gate(k, true);
     co_return receipt;
   }
   asio::awaitable<std::optional<af::CheckpointChain>> do_load(std::string thread, std::string ns,
                                                               std::optional<std::uint64_t> seq) override {
-    auto work = inner_->load(std::move(thread), std::move(ns), seq);
+    auto work = inner().load(std::move(thread), std::move(ns), seq);
     auto chain = co_await std::move(work);
     if (tamper && chain) tamper(*chain);
     co_return chain;
   }
-  asio::awaitable<std::vector<af::CheckpointRecord>> do_history(af::HistoryQuery query) override {
-    return inner_->history(std::move(query));
-  }
-  asio::awaitable<std::vector<af::StoredThread>> do_threads(af::ThreadQuery query) override {
-    return inner_->threads(std::move(query));
-  }
-  asio::awaitable<std::vector<af::StoredRun>> do_runs(af::RunQuery query) override {
-    return inner_->runs(std::move(query));
-  }
-  asio::awaitable<bool> do_request_stop(std::string thread) override { return inner_->request_stop(std::move(thread)); }
-  asio::awaitable<bool> do_remove(std::string thread) override { return inner_->remove(std::move(thread)); }
-  asio::awaitable<std::size_t> do_prune(std::string thread, af::PrunePolicy policy) override {
-    return inner_->prune(std::move(thread), std::move(policy));
-  }
-  asio::awaitable<void> do_flush() override { return on_flush ? on_flush() : inner_->flush(); }
-
-  std::shared_ptr<af::Checkpointer> inner_;
+  asio::awaitable<void> do_flush() override { return on_flush ? on_flush() : inner().flush(); }
 };
 
 struct Notes {

@@ -345,8 +345,19 @@ TEST_CASE("The result of a run is given once", "[stream]") {
     stream.result();
     FAIL("a second result");
   } catch (const af::config_error& e) {
-    CHECK(e.code() == af::errc::run_busy);
+    CHECK(e.code() == af::errc::result_taken);
   }
+}
+
+TEST_CASE("The state of a result outlives the line that made it", "[compiled_graph]") {
+  af::StateGraph<> g;
+  g.add_node("a", [](const af::AgentState&) { return "hi"; }).set_entry_point("a").add_edge("a", "END");
+  const auto app = g.compile();
+  std::string text;
+  for (const af::Message& m : app.invoke("hello").state.messages) text += m.text();
+  for (const af::Message& m : (*app.invoke("hello")).messages) text += m.text();
+  const af::AgentState& kept = *app.invoke("hello");
+  CHECK(text + kept.messages.back().text() == "hellohihellohihi");
 }
 
 TEST_CASE("The result of a conversation says what the messages of the run cost", "[compiled_graph]") {

@@ -63,7 +63,7 @@ AGENTFLOW_API int run_as_main(asio::awaitable<void> work, const RunOptions& opti
 ///
 /// **Example** `int main() { return af::run(amain()); }`
 template <class T>
-auto run(asio::awaitable<T> work, const RunOptions& options = {}) {
+[[nodiscard]] auto run(asio::awaitable<T> work, const RunOptions& options = {}) {
   detail::Cell<T> cell;
   auto erased = cell.keep(std::move(work));
   if constexpr (std::is_void_v<T>) {

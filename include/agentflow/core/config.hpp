@@ -24,3 +24,10 @@
 
 /// Types whose identity crosses library borders (exceptions, interfaces): always visible.
 #define AGENTFLOW_VISIBLE __attribute__((visibility("default")))
+
+/// What a function returns points into its object: clang warns where it outlives a temporary one.
+#if defined(__clang__)
+#define AGENTFLOW_LIFETIMEBOUND [[clang::lifetimebound]]
+#else
+#define AGENTFLOW_LIFETIMEBOUND
+#endif

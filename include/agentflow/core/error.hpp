@@ -44,11 +44,12 @@ enum class errc {
   graph_closed,       ///< RUN_004: the graph is closed or closing.
   bad_config,         ///< RUN_005: an option of the run is out of range.
   bad_context,        ///< RUN_006: the node asked for a user context of another type.
-  run_busy,           ///< RUN_007: the handle, stream or generator is in use elsewhere.
+  run_busy,           ///< RUN_007: the generator is in use elsewhere.
   interrupts_open,    ///< RUN_008: new input for a thread that waits for answers.
   interrupt_unknown,  ///< RUN_009: an answer to a question that is not open.
   not_durable,        ///< RUN_010: needs a checkpointer and a thread id.
   graph_changed,      ///< RUN_011: the thread was stopped in another graph than this one.
+  result_taken,       ///< RUN_012: the result of the run was taken already; it is given once.
   // Asking a model: `model_error`.
   model_auth,              ///< MODEL_001: the key is missing, wrong, or not allowed to do this.
   model_quota,             ///< MODEL_002: the account has no credit left.

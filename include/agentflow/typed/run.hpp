@@ -24,6 +24,8 @@ namespace agentflow {
 /// How a run ended, and with which state. Use it as a pointer to reach the state: `result->messages.back().text()`.
 ///
 /// **Thread safety** Distinct objects: safe. Shared objects: safe to read.
+/// **Lifetime** The state is a part of it. Before C++23 a loop over `app.invoke(x)->messages` reads what has gone;
+/// give the result a name, or loop over `app.invoke(x).state.messages`.
 template <class S>
 class AGENTFLOW_VISIBLE RunResult {
  public:
@@ -35,16 +37,17 @@ class AGENTFLOW_VISIBLE RunResult {
         run_id_(run.run_id()),
         end_(run.end()) {
     StateBox box = run.take_state();
-    if (!box) throw config_error(errc::run_busy, "the result of this run has been taken already");
+    if (!box) throw config_error(errc::result_taken, "the result of this run has been taken already");
     state = std::move(*static_cast<S*>(box.get()));
   }
 
   S state;
 
-  const S& operator*() const noexcept { return state; }
-  S& operator*() noexcept { return state; }
-  const S* operator->() const noexcept { return &state; }
-  S* operator->() noexcept { return &state; }
+  const S& operator*() const& noexcept { return state; }
+  S& operator*() & noexcept { return state; }
+  S operator*() && { return std::move(state); }
+  const S* operator->() const noexcept AGENTFLOW_LIFETIMEBOUND { return &state; }
+  S* operator->() noexcept AGENTFLOW_LIFETIMEBOUND { return &state; }
 
   run_status status() const noexcept { return status_; }
   /// The super-steps that ran; those of subgraphs apart.
@@ -133,7 +136,7 @@ class [[nodiscard]] Run {
 
   /// Waits for the end and gives the result, once. Chunks that were not taken are dropped.
   ///
-  /// **Errors** throws what made the run fail; `config_error` (`errc::run_busy`) the second time. **Cancellation**
+  /// **Errors** throws what made the run fail; `config_error` (`errc::result_taken`) the second time. **Cancellation**
   /// cancels the run, waits for it to end, and throws `cancelled_error`.
   asio::awaitable<RunResult<S>> result() {
     co_await run_.wait();
@@ -179,7 +182,7 @@ class [[nodiscard]] Stream {
   std::optional<Chunk> next() { return stream_.next(); }
   /// Runs to the end and gives the result, once. Chunks that were not taken are dropped.
   ///
-  /// **Errors** Those of the class; `config_error` (`errc::run_busy`) the second time.
+  /// **Errors** Those of the class; `config_error` (`errc::result_taken`) the second time.
   /// **Complexity/blocking** Blocks the thread until the run has ended.
   RunResult<S> result() {
     stream_.finish();
