@@ -134,11 +134,11 @@ void models(Session& session) {
     const af::http::Client client;
     const auto model = af::llm::openai_chat(
         client, af::llm::ProviderOptions("m").base_url("http://127.0.0.1:" + std::to_string(peer.port())));
-    // Many short samples: on a busy machine some of them are left alone.
-    const long runs = 50;
+    // Each sample is one turn: on a busy machine some of them are left alone.
+    const long runs = 1;
     std::vector<double> ours, floors;
     asio::io_context loop(1);
-    for (int sample = 0; sample < (session.quick() ? 11 : 101); ++sample) {
+    for (int sample = 0; sample < (session.quick() ? 301 : 3001); ++sample) {
       double ns = 0, floor = 0;
       run_on(loop, ask(model, runs, first, ns));
       run_on(loop, bare(peer, runs, first, floor));

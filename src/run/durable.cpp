@@ -84,7 +84,9 @@ void Engine::stage_checkpoint(checkpoint_kind kind, std::string_view update) {
   if (kind == checkpoint_kind::input && depth_ > 0 && update.empty()) {
     record.snapshot = std::string(entered_marker);
   } else if (Journal::wants_snapshot(*track_, record.body.size())) {
-    JsonWriter snapshot(record.snapshot.emplace());
+    std::string& text = record.snapshot.emplace();
+    text.reserve(track_->snapshot + track_->since + record.body.size());  // what it will be, nearly always, or more
+    JsonWriter snapshot(text);
     spec_.ops->save(snapshot, state_.get());
   }
   j.stage(*track_, std::move(record));
