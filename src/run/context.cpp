@@ -3,6 +3,7 @@
 #include <agentflow/graph/context.hpp>
 
 #include <algorithm>
+#include <utility>
 
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
@@ -185,9 +186,15 @@ std::optional<JsonValue> NodeContext::recall(const std::string& key) const {
     throw config_error(errc::bad_config, "the key of once() has 1 to 255 bytes, without control characters",
                        ErrorContext().node(node()).step(step()));
   auto& task = static_cast<detail::Task&>(*task_);
-  const auto& once = note_of(task).once;
+  auto& once = note_of(task).once;
   const auto it = once.find(key);
   if (it == once.end()) return std::nullopt;
+  if (std::exchange(it->second.used, true))
+    throw config_error(errc::bad_config,
+                       fmt::format("once(\"{}\") is called twice by one run of the node: give each thing that is to be "
+                                   "done a key of its own",
+                                   key),
+                       ErrorContext().node(node()).step(step()));
   return JsonValue::parse(it->second.bytes, it->second.bytes.size());
 }
 
@@ -197,6 +204,7 @@ asio::awaitable<void> NodeContext::record(std::string key, JsonValue value) {
   std::string bytes = value.dump();
   auto& once = note_of(task).once[key];
   once.bytes = std::move(bytes);
+  once.used = true;
   if (engine.track() == nullptr || !engine.run().journal()->writes_early()) co_return;
   auto work = engine.store_once(task, std::move(key), once.bytes);
   co_await std::move(work);

@@ -38,6 +38,7 @@ class TaskNote {
   struct Once {
     std::string bytes;
     bool stored = false;
+    bool used = false;  // in the current attempt
   };
   struct Asked {
     std::uint32_t index;
@@ -50,6 +51,11 @@ class TaskNote {
   std::uint32_t asks = 0;              // interrupts of the current attempt
   std::vector<Asked> asked;            // those that have no answer
   std::vector<std::uint32_t> refused;  // those whose answer does not fit
+
+  void begin_attempt() noexcept {
+    asks = 0;
+    for (auto& [key, one] : once) one.used = false;
+  }
 };
 
 /// One node to run in the current step, and all that belongs to the attempt.

@@ -184,6 +184,8 @@ void Journal::take_answers(const Resume& resume) {
     }
     if (open == 1 && !given.empty())
       refuse("Resume(value) answers the only open question, which has an answer already");
+    if (open == 0)
+      refuse("Resume(value) answers the only open question, but the thread waits for no answer: go on with Resume()");
     if (open != 1)
       refuse(fmt::format("Resume(value) answers the only open question, but {} are: use Resume().answer(id, value)",
                          open));

@@ -66,6 +66,11 @@ void check(const RunConfig& c) {
   if (c.recursion_limit() == 0) throw config_error(errc::bad_config, "recursion_limit must be at least 1");
   if (c.timeout() && *c.timeout() <= std::chrono::nanoseconds::zero())
     throw config_error(errc::bad_config, "the timeout of a run must be positive");
+  if (c.has_checkpoint() && c.checkpoint().empty())
+    throw config_error(
+        errc::bad_config,
+        "the checkpoint id is empty: the first checkpoint of a thread has no parent. For the newest give "
+        "none");
   if (!c.is_usual() && !c.checkpoint().empty() && c.thread_id().empty())
     throw config_error(errc::not_durable, "a checkpoint is of a thread: give RunConfig().thread_id() too");
   if (c.stream_capacity() == 0) throw config_error(errc::bad_config, "stream_capacity must be at least 1");
@@ -105,6 +110,9 @@ RunCore::RunCore(std::shared_ptr<GraphCore> graph, RunInput&& input, const RunCo
     extras_ = std::make_unique<Extras>();
     extras_->made = made;
   }
+  if (config_.has_thread_id() && info.thread_id.empty() && graph_->options().checkpointer())
+    throw config_error(errc::bad_config,
+                       "thread_id is empty: the run would not be stored. Leave it out if it need not be");
   if (graph_->options().checkpointer() && !info.thread_id.empty()) {
     journal_ = std::make_unique<Journal>(*this, graph_->options().checkpointer(), graph_->options());
     input_ = std::make_unique<RunInput>(std::move(input));

@@ -226,7 +226,7 @@ asio::awaitable<void> Engine::run_task(Task& t) {
 
 asio::awaitable<void> Engine::attempt(Task& t) {
   ErasedNode& node = *t.spec->node;
-  if (t.note) t.note->asks = 0;
+  if (t.note) t.note->begin_attempt();
   if (t.spec->kind == node_kind::blocking) {
     co_await run_blocking(t);
   } else if (t.spec->kind == node_kind::subgraph) {
@@ -357,7 +357,8 @@ std::chrono::nanoseconds Engine::backoff(Task& t, const std::exception_ptr& e) {
 }
 
 void Engine::handle_error(Task& t, const std::exception_ptr& e) {
-  if (!t.spec->handler) std::rethrow_exception(e);
+  // A wrong answer is for who gave it: no handler takes the question's place.
+  if (!t.spec->handler || (t.note && !t.note->refused.empty())) std::rethrow_exception(e);
   try {
     fail(t, e);
   } catch (const error& wrapped) {

@@ -133,6 +133,8 @@ TEST_CASE("18 return_exceptions gives each its outcome, in input order", "[gathe
   CHECK(*outcomes[0] == "a");
   CHECK_FALSE(outcomes[1].has_value());
   CHECK_THROWS_WITH(outcomes[1].value(), "b");
+  CHECK_THROWS_WITH(*outcomes[1], "b");
+  CHECK_THROWS_WITH(outcomes[1]->size(), "b");
   CHECK(outcomes[2].value() == "c");
   CHECK(loop.clock()->passed() == 3s);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <asio/post.hpp>
@@ -98,6 +99,18 @@ TEST_CASE("a node asks, the run ends, and the answer comes back", "[durable][sto
     CHECK(w.loop.run(w.store->runs()).at(0).status == af::stored_status::interrupted);
     CHECK(text(*w.run(app, Resume("yes"), on("t"))) == "hi a ask:yes z =3");
   }
+  SECTION("an empty thread id is no thread, which is said") {
+    CHECK(code_of([&] { w.run(app, input("x"), on("")); }) == "RUN_005");
+  }
+  SECTION("a value for nobody is refused with advice") {
+    w.run(app, Resume("yes"), on("t"));
+    try {
+      w.run(app, Resume("again"), on("t"));
+      FAIL("not refused");
+    } catch (const af::resume_error& e) {
+      CHECK(std::string(e.what()).find("go on with Resume()") != std::string::npos);
+    }
+  }
   SECTION("an answer of another type fails the node") {
     CHECK_THROWS_AS(w.run(app, Resume(5), on("t")), af::node_error);
     CHECK(text(*w.run(app, Resume("five"), on("t"))) == "hi a ask:five z =3");
@@ -110,6 +123,22 @@ TEST_CASE("a node asks, the run ends, and the answer comes back", "[durable][sto
     CHECK(fresh.interrupts()[0].id != i.id);
     CHECK(text(*w.run(app, Resume("yes"), on("t"))) == "hi a new a ask:yes z =4");
   }
+}
+
+TEST_CASE("an answer of another type is not for an error handler", "[durable][store]") {
+  World w;
+  Graph g;
+  g.add_node("ask", asker(w, "ask")).set_entry_point("ask").add_edge("ask", "END");
+  bool handled = false;
+  g.on_error([&handled](Notes s, const af::error&) {
+    handled = true;
+    return s;
+  });
+  const auto app = g.compile(w.options());
+  w.run(app, input("hi"), on("t"));
+  CHECK_THROWS_AS(w.run(app, Resume(5), on("t")), af::node_error);
+  CHECK_FALSE(handled);
+  CHECK(text(*w.run(app, Resume("five"), on("t"))) == "hi ask:five =1");
 }
 
 TEST_CASE("an answer is kept when the node fails after it", "[durable][store]") {
@@ -311,9 +340,35 @@ TEST_CASE("once() works without a store within the run, and checks its key", "[d
     co_await std::move(op);
     co_return s;
   });
-  g.add_conditional_edges("START", [](const Notes& s) { return s.title.empty() ? "n" : "bad"; }, {"n", "bad"});
+  g.add_conditional_edges("START", [](const Notes& s) { return s.title.empty() ? "n" : s.title.c_str(); },
+                          {"n", "bad", "twice"});
   g.add_edge("n", "END").add_edge("bad", "END");
+  g.add_node("twice", [&](Notes s, NodeContext& ctx) -> asio::awaitable<Notes> {
+    auto fail = []() -> int { throw std::runtime_error("not done"); };
+    auto count = [&calls] { return ++calls; };
+    auto failing = ctx.once("k", fail);
+    try {
+      s.n = co_await std::move(failing);
+    } catch (const std::runtime_error&) {
+      s.n = -1;
+    }
+    auto first = ctx.once("k", count);  // nothing was done by then
+    s.n = co_await std::move(first);
+    auto second = ctx.once("k", count);
+    s.n = co_await std::move(second);
+    co_return s;
+  });
+  g.add_edge("twice", "END");
   const auto app = g.compile(af::CompileOptions().clock(w.loop.clock()));
+  Notes twice;
+  twice.title = "twice";
+  try {
+    w.run(app, std::move(twice), {});
+    FAIL("the second is not refused");
+  } catch (const af::node_error& e) {
+    CHECK(af::describe(std::make_exception_ptr(e)).find("once(\"k\") is called twice") != std::string::npos);
+  }
+  CHECK(std::exchange(calls, 0) == 1);
   CHECK(w.run(app, input("x"), {})->n == 1);
   CHECK(w.run(app, input("x"), {})->n == 2);
   Notes bad;

@@ -166,6 +166,8 @@ TEST_CASE("elements are read by position and by iterator") {
   CHECK(list.at(42) == 42);
   CHECK(code_of([&] { list.at(100); }) == errc::bad_input);
   CHECK(code_of([] { List<int>().at(0); }) == errc::bad_input);
+  CHECK(code_of([] { List<int>().front(); }) == errc::bad_input);
+  CHECK(code_of([] { List<int>().back(); }) == errc::bad_input);
 
   auto it = list.begin();
   CHECK(list.end() - it == 100);

@@ -164,7 +164,9 @@ TEST_CASE("A run config that is out of range is refused before anything starts",
   CHECK(refused(RunConfig().thread_id(std::string(256, 'x'))));
   CHECK(refused(RunConfig().thread_id("a\nb")));
   CHECK(refused(RunConfig().thread_id("a\xff")));
+  CHECK(refused(RunConfig().thread_id("a").checkpoint("")));
   CHECK_FALSE(ran);
+  CHECK_FALSE(refused(RunConfig().thread_id("")));  // nothing would be stored anyway
   CHECK_FALSE(refused(RunConfig().thread_id(std::string(255, 'x')).stream_capacity(1).recursion_limit(1)));
 }
 
@@ -241,6 +243,14 @@ TEST_CASE("A run is one strand of control, whatever executor it is given", "[com
                  [&](std::exception_ptr e, af::RunResult<Sum> r) { count.set_value(e ? -1 : r->n); });
   CHECK(count.get_future().get() == 0);
   pool.join();
+}
+
+TEST_CASE("A graph that was moved from is still one", "[compiled_graph]") {
+  auto app = diamond(false);
+  const auto moved = std::move(app);
+  CHECK(moved.invoke(Sum())->n == 4);
+  CHECK(app.invoke(Sum())->n == 4);
+  CHECK(app.to_json() == moved.to_json());
 }
 
 TEST_CASE("A run outlives the graph object and the builder", "[compiled_graph]") {

@@ -37,11 +37,12 @@ class [[nodiscard]] Outcome {
   /// The exception, or null. `describe(outcome.error())` puts it into words.
   const std::exception_ptr& error() const noexcept { return error_; }
 
-  /// The value, which must be there.
-  T& operator*() noexcept { return *value_; }
-  const T& operator*() const noexcept { return *value_; }
-  T* operator->() noexcept { return &*value_; }
-  const T* operator->() const noexcept { return &*value_; }
+  /// The value, as `value()` gives it.
+  T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
+  T&& operator*() && { return std::move(*this).value(); }
+  T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
 
  private:
   void check() const {

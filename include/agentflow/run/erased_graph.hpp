@@ -108,6 +108,10 @@ class AGENTFLOW_API ErasedStream {
 class AGENTFLOW_API ErasedGraph {
  public:
   ErasedGraph(std::shared_ptr<const GraphSpec> spec, CompileOptions options, CallSite made = {});
+  // A move is a copy, so that a graph that was moved from is still one.
+  ErasedGraph(const ErasedGraph&) noexcept = default;
+  ErasedGraph& operator=(const ErasedGraph&) noexcept = default;
+  ~ErasedGraph() = default;
 
   /// Makes a run, which does nothing until it is started. `made` is for debug mode, in case it never is.
   ///

@@ -209,6 +209,7 @@ class AGENTFLOW_API RunConfig {
   /// **Units/limits** 1 to 255 bytes without control characters.
   RunConfig& thread_id(std::string id) & {
     thread_id_ = std::move(id);
+    has_thread_id_ = true;
     return *this;
   }
   RunConfig&& thread_id(std::string id) && { return std::move(thread_id(std::move(id))); }
@@ -290,7 +291,9 @@ class AGENTFLOW_API RunConfig {
   /// Starts from this checkpoint of the thread instead of the newest: the run begins a branch, and what is stored
   /// stays as it is. Default: the newest.
   RunConfig& checkpoint(std::string id) & {
-    set_rare().checkpoint = std::move(id);
+    Rare& rare = set_rare();
+    rare.checkpoint = std::move(id);
+    rare.has_checkpoint = true;
     return *this;
   }
   RunConfig&& checkpoint(std::string id) && { return std::move(checkpoint(std::move(id))); }
@@ -317,6 +320,9 @@ class AGENTFLOW_API RunConfig {
 
   /// Whether it leaves alone what only few runs set: all from `shuffle` on.
   bool is_usual() const noexcept { return !rare_; }
+  /// Whether an id was given, be it an empty one.
+  bool has_thread_id() const noexcept { return has_thread_id_; }
+  bool has_checkpoint() const noexcept { return rare().has_checkpoint; }
   const std::string& thread_id() const noexcept { return thread_id_; }
   std::uint64_t recursion_limit() const noexcept { return recursion_limit_; }
   std::size_t max_concurrency() const noexcept { return max_concurrency_; }
@@ -344,6 +350,7 @@ class AGENTFLOW_API RunConfig {
     std::vector<std::string> interrupt_before, interrupt_after;
     std::string checkpoint;
     bool discard_interrupts = false;
+    bool has_checkpoint = false;
     std::optional<std::map<std::string, std::string>> graph_change;
     JsonValue metadata;
   };
@@ -356,6 +363,7 @@ class AGENTFLOW_API RunConfig {
   std::size_t max_concurrency_ = 0;
   std::optional<std::chrono::nanoseconds> timeout_;
   std::optional<stream_mode> modes_;
+  bool has_thread_id_ = false;
   std::size_t stream_capacity_ = 256;
   std::shared_ptr<void> user_;
   const std::type_info* user_type_ = nullptr;

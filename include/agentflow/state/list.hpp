@@ -106,9 +106,15 @@ class AGENTFLOW_VISIBLE List {
   std::size_t size() const noexcept { return size_; }
   bool empty() const noexcept { return size_ == 0; }
   const T& operator[](std::size_t i) const noexcept { return (*log_.get())[i]; }
-  const T& front() const noexcept { return (*this)[0]; }
-  const T& back() const noexcept { return (*this)[size_ - 1u]; }
-  /// The element at position `i`. **Errors** `errc::bad_input` when there is none.
+  /// The first, the last, and the element at position `i`. **Errors** `errc::bad_input` when there is none.
+  const T& front() const {
+    check_position(0, "front");
+    return (*this)[0];
+  }
+  const T& back() const {
+    check_position(0, "back");
+    return (*this)[size_ - 1u];
+  }
   const T& at(std::size_t i) const {
     check_position(i, "at");
     return (*this)[i];

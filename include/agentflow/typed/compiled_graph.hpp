@@ -227,7 +227,8 @@ class AGENTFLOW_VISIBLE CompiledGraph {
     RunInput input = Input<S>(std::move(update)).take();
     input.edit_as(std::move(as_node));
     RunConfig config;
-    config.thread_id(std::move(thread_id)).checkpoint(std::move(checkpoint));
+    config.thread_id(std::move(thread_id));
+    if (!checkpoint.empty()) config.checkpoint(std::move(checkpoint));
     return graph_.prepare(std::move(input), config, stream_mode::none);
   }
   static asio::awaitable<std::string> edited(ErasedRun run) {
