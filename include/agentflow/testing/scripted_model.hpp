@@ -50,7 +50,7 @@ class AGENTFLOW_API ScriptedModel final : public ChatModel {
   /// Waits so long before each event of a stream, and once before a whole answer. Default: not at all.
   ScriptedModel& pace(std::shared_ptr<Clock> clock, std::chrono::nanoseconds per_event);
 
-  /// The requests so far.
+  /// The requests so far: a copy, which a loop over a part of it needs a name for.
   std::vector<ChatRequest> requests() const;
   /// How many answers have not been asked for.
   std::size_t left() const;
