@@ -177,15 +177,14 @@ class RecordingModel final : public ChatModel {
   asio::awaitable<ChatResponse> complete(ChatRequest request) override {
     const auto tape = tape_;
     ChatResponse out;
-    std::optional<model_error> failure;
     try {
       auto call = model_->complete(request);
       out = co_await std::move(call);
     } catch (const model_error& e) {
-      failure.emplace(e);
+      tape->write(request, std::vector<ChatEvent>(), {}, &e);
+      throw;
     }
-    tape->write(request, failure ? std::vector<ChatEvent>() : events_of(out), out.model, failure ? &*failure : nullptr);
-    if (failure) throw model_error(*failure);
+    tape->write(request, events_of(out), out.model, nullptr);  // not in the block: its failure is not the model's
     co_return out;
   }
   std::unique_ptr<ChatStream> stream(ChatRequest request) override {

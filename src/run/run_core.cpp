@@ -67,10 +67,8 @@ void check(const RunConfig& c) {
   if (c.timeout() && *c.timeout() <= std::chrono::nanoseconds::zero())
     throw config_error(errc::bad_config, "the timeout of a run must be positive");
   if (c.has_checkpoint() && c.checkpoint().empty())
-    throw config_error(
-        errc::bad_config,
-        "the checkpoint id is empty: the first checkpoint of a thread has no parent. For the newest give "
-        "none");
+    throw config_error(errc::bad_config,
+                       "the checkpoint id is empty: the first has no parent; for the newest give none");
   if (!c.is_usual() && !c.checkpoint().empty() && c.thread_id().empty())
     throw config_error(errc::not_durable, "a checkpoint is of a thread: give RunConfig().thread_id() too");
   if (c.stream_capacity() == 0) throw config_error(errc::bad_config, "stream_capacity must be at least 1");
